@@ -1,0 +1,3 @@
+//! The ring, the topology and the admin protocol. Pure, but for the admin gRPC.
+
+pub mod ring;

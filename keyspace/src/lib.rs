@@ -1,0 +1,14 @@
+//! Data types and commands: synchronous and deterministic.
+//!
+//! Invariants: no clock, no randomness, no I/O, no async and no iteration in hash order. The same
+//! entries applied in the same order give the same state and the same replies on every replica.
+//!
+//! Leaves out: who owns a slot, replication, sessions, sockets.
+
+pub mod command;
+pub mod entry;
+mod keyspace;
+pub mod slot;
+
+pub use command::{Args, Command, Run, Spec, lookup};
+pub use keyspace::{Call, Clock, Corrupt, Keyspace, Observer, Pin, Txn, UnitId, View};

@@ -1,0 +1,16 @@
+//! One replicated log per group: openraft, the log and checkpoints on disk, the network between
+//! replicas.
+//!
+//! Knows nothing of Redis: payloads and units are opaque bytes. openraft, sled and the log engine
+//! do not leave this crate.
+
+mod group;
+mod machine;
+
+pub use group::{Group, GroupOptions, GroupStatus, ProposeError, ReadError, Timing};
+pub use machine::{Committed, Machine, Pinned, UnitId};
+
+/// A replica's id, unique in its cluster and never reused after its disk is lost.
+pub type NodeId = u64;
+/// A Raft group's id: its shard's number.
+pub type GroupId = u32;

@@ -1,0 +1,2 @@
+//! Ringfort, the server.
+fn main() {}
