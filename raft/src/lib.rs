@@ -6,6 +6,7 @@
 
 mod group;
 mod machine;
+mod types;
 
 pub use group::{Group, GroupOptions, GroupStatus, ProposeError, ReadError, Timing};
 pub use machine::{Committed, Machine, Pinned, UnitId};
