@@ -6,10 +6,19 @@
 
 mod group;
 mod machine;
+mod network;
+mod storage;
+mod trouble;
+#[expect(dead_code)]
 mod types;
 
-pub use group::{Group, GroupOptions, GroupStatus, ProposeError, ReadError, Timing};
+pub use group::{
+    Group, GroupOptions, GroupStatus, Leadership, ProposeError, ReadError, Timing, TransferError,
+};
 pub use machine::{Committed, Machine, Pinned, UnitId};
+pub use network::{Groups, Peers, service};
+pub use storage::{Fsync, Storage, StorageOptions};
+pub use trouble::Trouble;
 
 /// A replica's id, unique in its cluster and never reused after its disk is lost.
 pub type NodeId = u64;

@@ -1,0 +1,7 @@
+//! The network between replicas: gRPC over long-lived connections.
+
+mod peers;
+mod service;
+
+pub use peers::Peers;
+pub use service::{Groups, service};
