@@ -1,3 +1,6 @@
 //! The ring, the topology and the admin protocol. Pure, but for the admin gRPC.
 
+mod address;
 pub mod ring;
+
+pub use address::{Address, BadAddress};
