@@ -1,8 +1,16 @@
 //! A reply as a handler returns it, and its two encodings.
+//!
+//! Invariant: what is written is one well-formed reply whatever the texts inside, so that a
+//! client's bytes in an error can never pass for a reply of their own.
+//!
+//! Bytes are written here rather than through redis-protocol, for speed and because its maps have
+//! no order; `docs/decisions/0001-reply-encoding.md` has the figures. The tests read them with it.
 
 use std::borrow::Cow;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
+
+use crate::double::DoubleText;
 
 /// The protocol a connection speaks; `HELLO` changes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +28,7 @@ pub enum Protocol {
 /// a `GET` copies its value once, straight into the connection's output.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply<'a> {
-    /// `+text`: no CR or LF inside.
+    /// `+text`. CR and LF are written as spaces.
     Status(Cow<'a, str>),
     /// `-text`, the code first (`ERR ...`, `WRONGTYPE ...`). CR and LF are written as spaces.
     Error(Cow<'a, str>),
@@ -63,12 +71,187 @@ impl<'a> Reply<'a> {
 
     /// Appends the reply's bytes to `out`.
     pub fn encode(&self, protocol: Protocol, out: &mut BytesMut) {
-        let _ = (protocol, out);
-        todo!("encode")
+        match self {
+            Reply::Status(text) => encode_line(b'+', text, out),
+            Reply::Error(text) => encode_line(b'-', text, out),
+            Reply::Integer(number) => encode_number(b':', *number, out),
+            Reply::Bulk(bytes) => encode_bulk(bytes, out),
+            Reply::BulkInteger(number) => {
+                encode_bulk(itoa::Buffer::new().format(*number).as_bytes(), out);
+            }
+            Reply::Null => out.put_slice(match protocol {
+                Protocol::Resp2 => b"$-1\r\n",
+                Protocol::Resp3 => b"_\r\n",
+            }),
+            Reply::NullArray => out.put_slice(match protocol {
+                Protocol::Resp2 => b"*-1\r\n",
+                Protocol::Resp3 => b"_\r\n",
+            }),
+            Reply::Array(items) => {
+                encode_array_header(items.len(), protocol, out);
+                encode_all(items, protocol, out);
+            }
+            Reply::Map(pairs) => {
+                encode_map_header(pairs.len(), protocol, out);
+                for (key, value) in pairs {
+                    key.encode(protocol, out);
+                    value.encode(protocol, out);
+                }
+            }
+            Reply::Set(items) => {
+                encode_set_header(items.len(), protocol, out);
+                encode_all(items, protocol, out);
+            }
+            Reply::Push(items) => {
+                encode_push_header(items.len(), protocol, out);
+                encode_all(items, protocol, out);
+            }
+            Reply::Double(value) => encode_double(*value, protocol, out),
+            Reply::Boolean(value) => out.put_slice(match (protocol, value) {
+                (Protocol::Resp2, true) => b":1\r\n",
+                (Protocol::Resp2, false) => b":0\r\n",
+                (Protocol::Resp3, true) => b"#t\r\n",
+                (Protocol::Resp3, false) => b"#f\r\n",
+            }),
+            Reply::BigNumber(digits) => match protocol {
+                Protocol::Resp2 => encode_bulk(digits.as_bytes(), out),
+                Protocol::Resp3 => encode_line(b'(', digits, out),
+            },
+            Reply::Verbatim(format, text) => match protocol {
+                Protocol::Resp2 => encode_bulk(text.as_bytes(), out),
+                Protocol::Resp3 => encode_verbatim(format, text, out),
+            },
+        }
     }
 
     /// The same reply, borrowing from nothing.
     pub fn into_owned(self) -> Reply<'static> {
-        todo!("into_owned")
+        match self {
+            Reply::Status(text) => Reply::Status(Cow::Owned(text.into_owned())),
+            Reply::Error(text) => Reply::Error(Cow::Owned(text.into_owned())),
+            Reply::Integer(number) => Reply::Integer(number),
+            Reply::Bulk(bytes) => Reply::Bulk(Cow::Owned(bytes.into_owned())),
+            Reply::BulkInteger(number) => Reply::BulkInteger(number),
+            Reply::Null => Reply::Null,
+            Reply::NullArray => Reply::NullArray,
+            Reply::Array(items) => Reply::Array(all_owned(items)),
+            Reply::Map(pairs) => Reply::Map(
+                pairs
+                    .into_iter()
+                    .map(|(key, value)| (key.into_owned(), value.into_owned()))
+                    .collect(),
+            ),
+            Reply::Set(items) => Reply::Set(all_owned(items)),
+            Reply::Push(items) => Reply::Push(all_owned(items)),
+            Reply::Double(value) => Reply::Double(value),
+            Reply::Boolean(value) => Reply::Boolean(value),
+            Reply::BigNumber(digits) => Reply::BigNumber(Cow::Owned(digits.into_owned())),
+            Reply::Verbatim(format, text) => Reply::Verbatim(format, Cow::Owned(text.into_owned())),
+        }
     }
+}
+
+fn all_owned(items: Vec<Reply<'_>>) -> Vec<Reply<'static>> {
+    items.into_iter().map(Reply::into_owned).collect()
+}
+
+/// Begins an array: exactly `count` replies must be encoded next. For long answers that are
+/// written as they are found, without a `Vec` between.
+pub fn encode_array_header(count: usize, _protocol: Protocol, out: &mut BytesMut) {
+    encode_length(b'*', count, out);
+}
+
+/// Begins a map: exactly `pairs` keys, each followed by its value, must be encoded next.
+pub fn encode_map_header(pairs: usize, protocol: Protocol, out: &mut BytesMut) {
+    match protocol {
+        Protocol::Resp2 => encode_length(b'*', pairs * 2, out),
+        Protocol::Resp3 => encode_length(b'%', pairs, out),
+    }
+}
+
+/// Begins a set: exactly `count` replies must be encoded next.
+pub fn encode_set_header(count: usize, protocol: Protocol, out: &mut BytesMut) {
+    match protocol {
+        Protocol::Resp2 => encode_length(b'*', count, out),
+        Protocol::Resp3 => encode_length(b'~', count, out),
+    }
+}
+
+/// Begins an out-of-band message: exactly `count` replies must be encoded next.
+pub fn encode_push_header(count: usize, protocol: Protocol, out: &mut BytesMut) {
+    match protocol {
+        Protocol::Resp2 => encode_length(b'*', count, out),
+        Protocol::Resp3 => encode_length(b'>', count, out),
+    }
+}
+
+/// Appends a bulk string, the form of every argument of a request too.
+pub(crate) fn encode_bulk(bytes: &[u8], out: &mut BytesMut) {
+    out.reserve(LENGTH_LINE_BYTES_MAX + bytes.len() + 2);
+    encode_length(b'$', bytes.len(), out);
+    out.put_slice(bytes);
+    out.put_slice(b"\r\n");
+}
+
+/// Appends a marker and a length.
+pub(crate) fn encode_length(marker: u8, length: usize, out: &mut BytesMut) {
+    encode_digits(marker, itoa::Buffer::new().format(length), out);
+}
+
+/// A marker, the 20 digits of `u64::MAX` or `i64::MIN`, CR and LF.
+const LENGTH_LINE_BYTES_MAX: usize = 23;
+
+fn encode_number(marker: u8, number: i64, out: &mut BytesMut) {
+    encode_digits(marker, itoa::Buffer::new().format(number), out);
+}
+
+fn encode_digits(marker: u8, digits: &str, out: &mut BytesMut) {
+    // One write of a line built on the stack costs less than four that each check for room.
+    let mut line = [0; LENGTH_LINE_BYTES_MAX];
+    let end = 1 + digits.len();
+    line[0] = marker;
+    line[1..end].copy_from_slice(digits.as_bytes());
+    line[end..end + 2].copy_from_slice(b"\r\n");
+    out.put_slice(&line[..end + 2]);
+}
+
+fn encode_all(items: &[Reply<'_>], protocol: Protocol, out: &mut BytesMut) {
+    for item in items {
+        item.encode(protocol, out);
+    }
+}
+
+/// Appends a text that ends with its line, so that a CR or LF inside must not stay.
+fn encode_line(marker: u8, text: &str, out: &mut BytesMut) {
+    out.reserve(text.len() + 3);
+    out.put_u8(marker);
+    let start = out.len();
+    out.put_slice(text.as_bytes());
+    for byte in &mut out[start..] {
+        if matches!(*byte, b'\r' | b'\n') {
+            *byte = b' ';
+        }
+    }
+    out.put_slice(b"\r\n");
+}
+
+fn encode_double(value: f64, protocol: Protocol, out: &mut BytesMut) {
+    let text = DoubleText::new(value);
+    match protocol {
+        Protocol::Resp2 => encode_bulk(text.as_bytes(), out),
+        Protocol::Resp3 => {
+            out.put_u8(b',');
+            out.put_slice(text.as_bytes());
+            out.put_slice(b"\r\n");
+        }
+    }
+}
+
+fn encode_verbatim(format: &str, text: &str, out: &mut BytesMut) {
+    assert_eq!(format.len(), 3, "RESP3 has room for a format of three letters");
+    encode_length(b'=', format.len() + 1 + text.len(), out);
+    out.put_slice(format.as_bytes());
+    out.put_u8(b':');
+    out.put_slice(text.as_bytes());
+    out.put_slice(b"\r\n");
 }
