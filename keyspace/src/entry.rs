@@ -21,6 +21,9 @@ const FLAG_WATCHED: u8 = 1;
 /// Version, flags, boot, batch, time, seed.
 const HEADER_BYTES: usize = 2 + 4 * 8;
 
+/// Room is taken at once for at most this many items of a declared count; more grow as they come.
+const COUNT_TRUSTED_MAX: usize = 64;
+
 const TAG_COMMAND: u8 = 1;
 const TAG_TRANSACTION: u8 = 2;
 
@@ -280,12 +283,12 @@ impl<'a> RecordReader<'a> {
     fn transaction(&mut self) -> Result<Record<'a>, BadEntry> {
         let term = self.number()?;
         let count = self.count()?;
-        let mut watched = Vec::with_capacity(count);
+        let mut watched = Vec::with_capacity(count.min(COUNT_TRUSTED_MAX));
         for _ in 0..count {
             watched.push((self.byte()?, self.bytes()?));
         }
         let count = self.count()?;
-        let mut commands = Vec::with_capacity(count);
+        let mut commands = Vec::with_capacity(count.min(COUNT_TRUSTED_MAX));
         for _ in 0..count {
             commands.push(self.command()?);
         }
@@ -298,7 +301,7 @@ impl<'a> RecordReader<'a> {
         if count == 0 {
             return Err(BadEntry("with a command without a name"));
         }
-        let mut args = ArgVec::with_capacity(count);
+        let mut args = ArgVec::with_capacity(count.min(COUNT_TRUSTED_MAX));
         for _ in 0..count {
             args.push(self.bytes()?);
         }
