@@ -2,5 +2,6 @@
 
 mod address;
 pub mod ring;
+pub mod topology;
 
 pub use address::{Address, BadAddress};
