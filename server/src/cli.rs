@@ -39,6 +39,12 @@ pub enum Command {
     Admin(AdminArgs),
 }
 
+impl Default for Command {
+    fn default() -> Command {
+        Command::Serve(ServeArgs::default())
+    }
+}
+
 /// `ringfort serve`.
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_long_help = settings_help())]

@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cluster::Address;
+use cluster::topology::{Replica, Shard, Topology};
 use serde::Deserialize;
 
 use crate::cli::ServeArgs;
+use crate::listener::Bound;
 use crate::settings::Settings;
 
 /// Where clients connect if nobody says otherwise.
@@ -167,6 +169,51 @@ impl Config {
             settings: Arc::new(settings),
             cluster,
         })
+    }
+}
+
+/// The id of a node without peers.
+pub const STANDALONE_NODE_ID: u64 = 1;
+/// The cluster id of a node without peers.
+pub const STANDALONE_CLUSTER_ID: &str = "standalone";
+
+impl Config {
+    /// Shards, replicas and slots. A standalone node is a cluster of one shard with one replica,
+    /// reached where it really listens.
+    pub fn topology(&self, bound: Bound) -> Topology {
+        let (cluster_id, shards) = match &self.cluster {
+            Some(cluster) => {
+                (cluster.cluster_id.as_str(), cluster.shards.iter().map(Shard::from).collect())
+            }
+            None => (STANDALONE_CLUSTER_ID, vec![standalone_shard(bound)]),
+        };
+        Topology::new(cluster_id, FIRST_EPOCH, shards).expect("the configuration was checked")
+    }
+}
+
+/// The epoch of a topology that comes from the configuration and cannot change.
+const FIRST_EPOCH: u64 = 1;
+
+fn standalone_shard(bound: Bound) -> Shard {
+    let address =
+        |socket: SocketAddr| Address { host: socket.ip().to_string(), port: socket.port() };
+    let client = address(bound.client);
+    // Whoever reads the address of a listener that is off has come through the client's port.
+    let or_client = |socket: Option<SocketAddr>| socket.map_or_else(|| client.clone(), address);
+    let (peer, http) = (or_client(bound.peer), or_client(bound.http));
+    let replica = Replica { node_id: STANDALONE_NODE_ID, client, peer, http };
+    Shard { id: 0, weight: 1, replicas: vec![replica] }
+}
+
+impl From<&ShardConfig> for Shard {
+    fn from(shard: &ShardConfig) -> Shard {
+        let replicas = shard.replicas.iter().map(|replica| Replica {
+            node_id: replica.node_id,
+            client: replica.client.clone(),
+            peer: replica.peer.clone(),
+            http: replica.http.clone(),
+        });
+        Shard { id: shard.id, weight: shard.weight, replicas: replicas.collect() }
     }
 }
 
@@ -396,6 +443,24 @@ mod tests {
     }
 
     #[test]
+    fn the_topology_is_the_clusters_or_the_nodes_own() {
+        let bound = Bound {
+            client: "127.0.0.1:40001".parse().unwrap(),
+            peer: Some("127.0.0.1:40002".parse().unwrap()),
+            http: None,
+        };
+        let alone = load(ServeArgs::default()).unwrap().topology(bound);
+        let (shard, replica) = alone.replica(STANDALONE_NODE_ID).unwrap();
+        assert_eq!((shard.id, alone.ranges(0).len()), (0, 1));
+        assert_eq!(replica.client.to_string(), "127.0.0.1:40001");
+        assert_eq!(replica.peer.to_string(), "127.0.0.1:40002");
+        let both = load_text(TWO_SHARDS).unwrap().topology(bound);
+        assert_eq!(both.cluster_id(), "c1");
+        // Shard 1 has twice the weight of shard 0.
+        assert!(both.slots().count(1) > 3 * both.slots().count(0) / 2);
+    }
+
+    #[test]
     fn flags_win_over_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("node.toml");
@@ -460,8 +525,8 @@ mod tests {
     fn flags_that_cannot_be_meant_are_refused() {
         let with = |set: &str| load(ServeArgs { set: vec![set.into()], ..ServeArgs::default() });
         assert!(with("maxmemory").unwrap_err().contains("--set takes name=value"));
-        let error = with("raft-election-ms=150").unwrap_err();
-        assert!(error.contains("at least twice raft-heartbeat-ms (100)"), "{error}");
+        let error = with("raft-election-ms=100").unwrap_err();
+        assert!(error.contains("at least twice raft-heartbeat-ms (75)"), "{error}");
         let missing = ServeArgs { config: Some("no/such.toml".into()), ..ServeArgs::default() };
         assert!(
             load(missing).unwrap_err().starts_with("cannot read the configuration file no/such")

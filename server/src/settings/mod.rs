@@ -327,7 +327,7 @@ impl Settings {
         self.number(Id::RaftHeartbeatMs)
     }
 
-    /// Shortest time without a leader before an election; the longest is its double.
+    /// Shortest time without a leader before an election.
     pub fn raft_election_ms(&self) -> u64 {
         self.number(Id::RaftElectionMs)
     }

@@ -302,7 +302,9 @@ pub const ROWS: &[Row] = &[
         id: Id::RaftHeartbeatMs,
         name: "raft-heartbeat-ms",
         kind: Kind::Integer { min: 5, max: 60_000 },
-        default: "100",
+        // Short beside the patience below, so that four in a row may be late or lost, as happens
+        // when the processors are saturated.
+        default: "75",
         change: Change::AtStart,
         about: "Milliseconds between a leader's heartbeats.",
     },
@@ -310,12 +312,11 @@ pub const ROWS: &[Row] = &[
         id: Id::RaftElectionMs,
         name: "raft-election-ms",
         kind: Kind::Integer { min: 20, max: 600_000 },
-        // Four heartbeats: one may be lost and one late without an election, and the first of two
-        // followers still stands after about half a second (random between this and its double).
-        default: "400",
+        // An outage of about half a second after a leader's death.
+        default: "450",
         change: Change::AtStart,
         about: "Milliseconds without a leader after which a replica may stand for election; each \
-                waits a random time between this and its double.",
+                waits a random time between this and half as much again; the same on all nodes.",
     },
     Row {
         id: Id::CheckpointEntries,
