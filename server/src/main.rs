@@ -1,2 +1,57 @@
-//! Ringfort, the server.
-fn main() {}
+//! `ringfort`: one binary for the server, a local cluster and the admin tool.
+
+mod admin;
+mod batch;
+mod cli;
+mod commands;
+mod config;
+mod connection;
+mod dispatch;
+mod exchange;
+mod expiry;
+mod forward;
+mod http;
+mod leaders;
+mod listener;
+mod machine;
+mod node;
+mod router;
+mod segment;
+mod serve;
+mod session;
+mod settings;
+mod transaction;
+mod up;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command, ServeArgs};
+use crate::config::Config;
+
+/// Small objects come and go on several threads; the system's allocator costs more there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let result = match cli.command.unwrap_or(Command::Serve(ServeArgs::default())) {
+        Command::Serve(args) => {
+            Config::load(&args).map_err(|error| error.to_string()).and_then(serve::run)
+        }
+        Command::Up(args) => up::run(&args),
+        Command::Admin(args) => admin::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("ringfort: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}

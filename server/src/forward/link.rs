@@ -1,0 +1,256 @@
+//! The sending side: one link per node that we forward to.
+//!
+//! Invariant: a segment that was given to the stream and not answered has an unknown outcome if
+//! it holds writes; one that was not given to it has certainly not been executed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use raft::{NodeId, Peers};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::proto::forward_client::ForwardClient;
+use super::proto::{self, ExecuteRequest, ExecuteResponse};
+use super::{MESSAGE_BYTES_MAX, REQUESTS_MAX, encode_ops, resp_version};
+use crate::exchange::Deliveries;
+use crate::segment::{Outcome, Segment};
+
+/// How often requests past their deadline are looked for: fine enough beside timeouts of seconds.
+const SWEEP: Duration = Duration::from_millis(100);
+
+/// Longest time to wait for a connection to the other node.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// All links of a node.
+pub struct Links {
+    peers: Peers,
+    /// The runtime the links live on; callers are on I/O threads.
+    runtime: Handle,
+    next_id: AtomicU64,
+    by_node: Mutex<HashMap<NodeId, mpsc::Sender<Parcel>>>,
+}
+
+/// What a link is asked to carry.
+enum Parcel {
+    Segment { request: ExecuteRequest, segment: Box<Segment>, deadline: Instant },
+    Watch { request: ExecuteRequest, answer: oneshot::Sender<Option<u64>>, deadline: Instant },
+    Unwatch { request: ExecuteRequest },
+}
+
+impl Links {
+    /// Links to `peers`, run on `runtime`.
+    pub fn new(peers: Peers, runtime: Handle) -> Links {
+        Links { peers, runtime, next_id: AtomicU64::new(1), by_node: Mutex::default() }
+    }
+
+    /// Sends a segment; it comes back to its waiter, whatever happens.
+    pub fn send(&self, to: NodeId, shard: u32, segment: Box<Segment>, deadline: Instant) {
+        let request = ExecuteRequest {
+            ops: encode_ops(&segment.ops),
+            resp: resp_version(segment.protocol),
+            writes: segment.writes.raw().to_vec().into(),
+            reads: segment.reads.raw().to_vec().into(),
+            literals: segment.literals.to_vec().into(),
+            session: segment.watch_session.unwrap_or(0),
+            watched_exec: segment.watch_session.is_some(),
+            ..self.request(shard, deadline)
+        };
+        self.post(to, Parcel::Segment { request, segment, deadline });
+    }
+
+    /// Watches keys at the leader for a session here; the leader's term, or `None`: try again.
+    pub async fn watch(
+        &self,
+        to: NodeId,
+        shard: u32,
+        session: u64,
+        keys: &[(u8, Vec<u8>)],
+        deadline: Instant,
+    ) -> Option<u64> {
+        let watched = |(db, key): &(u8, Vec<u8>)| proto::WatchedKey {
+            db: u32::from(*db),
+            key: key.clone().into(),
+        };
+        let request = ExecuteRequest {
+            session,
+            watch: keys.iter().map(watched).collect(),
+            ..self.request(shard, deadline)
+        };
+        let (answer, answered) = oneshot::channel();
+        self.post(to, Parcel::Watch { request, answer, deadline });
+        answered.await.ok().flatten()
+    }
+
+    /// Ends a session's watch at the leader. Lost with the stream, which ends it too.
+    pub fn unwatch(&self, to: NodeId, shard: u32, session: u64) {
+        let request =
+            ExecuteRequest { session, unwatch: true, ..self.request(shard, Instant::now()) };
+        self.post(to, Parcel::Unwatch { request });
+    }
+
+    fn request(&self, shard: u32, deadline: Instant) -> ExecuteRequest {
+        let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+        ExecuteRequest {
+            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            shard,
+            timeout_ms: u32::try_from(left).unwrap_or(u32::MAX),
+            ..ExecuteRequest::default()
+        }
+    }
+
+    fn post(&self, to: NodeId, parcel: Parcel) {
+        let mut by_node = self.by_node.lock();
+        let sender = match by_node.get(&to) {
+            Some(sender) if !sender.is_closed() => sender.clone(),
+            _ => {
+                let (sender, parcels) = mpsc::channel(REQUESTS_MAX);
+                by_node.insert(to, sender.clone());
+                self.runtime.spawn(run(self.peers.clone(), to, parcels));
+                sender
+            }
+        };
+        drop(by_node);
+        if let Err(refused) = sender.try_send(parcel) {
+            give_back(refused.into_inner(), Outcome::NotLeader, &mut Deliveries::default());
+        }
+    }
+}
+
+/// Returns a parcel that was not carried, or not answered.
+fn give_back(parcel: Parcel, outcome: Outcome, deliveries: &mut Deliveries) {
+    match parcel {
+        Parcel::Segment { mut segment, .. } => {
+            // A read may be repeated.
+            let repeatable = !segment.has_writes();
+            segment.outcome = if repeatable { Outcome::NotLeader } else { outcome };
+            deliveries.deliver(segment);
+            deliveries.flush();
+        }
+        // The receiver may have given up: it is told nothing then.
+        Parcel::Watch { answer, .. } => drop(answer.send(None)),
+        Parcel::Unwatch { .. } => {}
+    }
+}
+
+/// Carries parcels until the stream breaks; the next parcel after that starts a new link.
+async fn run(peers: Peers, to: NodeId, mut parcels: mpsc::Receiver<Parcel>) {
+    let mut carried = Carried::default();
+    if let Err(why) = carry(&peers, to, &mut parcels, &mut carried).await {
+        tracing::debug!(node = to, "forwarding link ended: {why}");
+    }
+    parcels.close();
+    let mut deliveries = Deliveries::default();
+    for (_, parcel) in carried.0.drain() {
+        give_back(parcel, Outcome::Unknown, &mut deliveries);
+    }
+    while let Some(parcel) = parcels.recv().await {
+        give_back(parcel, Outcome::NotLeader, &mut deliveries);
+    }
+}
+
+/// Given to the stream and not answered yet.
+#[derive(Default)]
+struct Carried(HashMap<u64, Parcel>);
+
+async fn carry(
+    peers: &Peers,
+    to: NodeId,
+    parcels: &mut mpsc::Receiver<Parcel>,
+    carried: &mut Carried,
+) -> Result<(), String> {
+    let channel = peers.channel(to).ok_or("no address is known")?;
+    let mut client = ForwardClient::new(channel)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let (requests, outgoing) = mpsc::channel(REQUESTS_MAX);
+    let opened = client.execute(ReceiverStream::new(outgoing));
+    let opened = tokio::time::timeout(CONNECT_TIMEOUT, opened).await;
+    let opened = opened.map_err(|_| "no connection in time")?;
+    let mut responses = opened.map_err(|status| status.to_string())?.into_inner();
+    let mut sweep = tokio::time::interval(SWEEP);
+    loop {
+        tokio::select! {
+            biased;
+            response = responses.message() => match response {
+                Ok(Some(response)) => carried.answered(response),
+                Ok(None) => return Ok(()),
+                Err(status) => return Err(status.to_string()),
+            },
+            next = next_parcel(&requests, parcels) => {
+                let Some((room, parcel)) = next else { return Ok(()) };
+                room.send(carried.load(parcel));
+            }
+            _ = sweep.tick() => carried.sweep(),
+        }
+    }
+}
+
+/// The next parcel and room for it; may be cancelled without losing either. While the stream does
+/// not drain, parcels wait in their own bounded queue.
+async fn next_parcel<'a>(
+    requests: &'a mpsc::Sender<ExecuteRequest>,
+    parcels: &mut mpsc::Receiver<Parcel>,
+) -> Option<(mpsc::Permit<'a, ExecuteRequest>, Parcel)> {
+    let room = requests.reserve().await.ok()?;
+    let parcel = parcels.recv().await?;
+    Some((room, parcel))
+}
+
+impl Carried {
+    /// Keeps a parcel under its id and returns the message to send.
+    fn load(&mut self, mut parcel: Parcel) -> ExecuteRequest {
+        let request = match &mut parcel {
+            Parcel::Segment { request, .. }
+            | Parcel::Watch { request, .. }
+            | Parcel::Unwatch { request } => std::mem::take(request),
+        };
+        if !matches!(parcel, Parcel::Unwatch { .. }) {
+            self.0.insert(request.id, parcel);
+        }
+        request
+    }
+
+    /// Hands a response to who waits; one that came too late is dropped.
+    fn answered(&mut self, response: ExecuteResponse) {
+        match self.0.remove(&response.id) {
+            Some(Parcel::Segment { mut segment, .. }) => {
+                segment.outcome = match response.outcome() {
+                    proto::Outcome::Done => Outcome::Done,
+                    proto::Outcome::Unknown => Outcome::Unknown,
+                    proto::Outcome::NotLeader => Outcome::NotLeader,
+                };
+                segment.index = response.index;
+                segment.ends = response.ends;
+                segment.out.extend_from_slice(&response.replies);
+                let mut deliveries = Deliveries::default();
+                deliveries.deliver(segment);
+                deliveries.flush();
+            }
+            Some(Parcel::Watch { answer, .. }) => {
+                let kept = response.outcome() == proto::Outcome::Done;
+                // The connection may be gone; its end is told by an unwatch.
+                drop(answer.send(kept.then_some(response.term)));
+            }
+            Some(Parcel::Unwatch { .. }) | None => {}
+        }
+    }
+
+    /// Gives back what is past its deadline.
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        let late = |parcel: &Parcel| match parcel {
+            Parcel::Segment { deadline, .. } | Parcel::Watch { deadline, .. } => *deadline <= now,
+            Parcel::Unwatch { .. } => true,
+        };
+        let mut deliveries = Deliveries::default();
+        for (_, parcel) in self.0.extract_if(|_, parcel| late(parcel)) {
+            give_back(parcel, Outcome::Unknown, &mut deliveries);
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The receiving side: segments of other nodes' clients, executed as if the clients were ours.
+//!
+//! Invariant: nothing that a peer sends reaches the log before it was checked as dispatch checks
+//! a client's commands: known, complete, and in one of our slots. A poisoned entry would stop
+//! every replica.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use futures::stream::FuturesUnordered;
+use futures::{Stream, StreamExt};
+use keyspace::Run;
+use keyspace::entry::{EntryWriter, Record};
+use keyspace::slot::slot_of;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::proto::forward_server::Forward;
+use super::proto::{self, ExecuteRequest, ExecuteResponse, FollowLeaderRequest, Leader};
+use super::{REQUESTS_MAX, decode_ops, protocol};
+use crate::node::Node;
+use crate::router::{TaskDesk, lead};
+use crate::segment::{OpKind, Outcome, Segment};
+use crate::watch::{Watch, WatchFlag};
+
+/// Answers not yet sent on one stream.
+const RESPONSES_MAX: usize = 256;
+
+/// The service; holds no node alive.
+pub struct ForwardService(pub Weak<Node>);
+
+type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Forward for ForwardService {
+    type ExecuteStream = Outgoing<ExecuteResponse>;
+    type FollowLeaderStream = Outgoing<Leader>;
+
+    async fn execute(
+        &self,
+        request: Request<Streaming<ExecuteRequest>>,
+    ) -> Result<Response<Self::ExecuteStream>, Status> {
+        let node = self.node()?;
+        let (responses, outgoing) = mpsc::channel(RESPONSES_MAX);
+        tokio::spawn(serve(node, request.into_inner(), responses));
+        Ok(Response::new(Box::pin(ReceiverStream::new(outgoing))))
+    }
+
+    async fn follow_leader(
+        &self,
+        request: Request<FollowLeaderRequest>,
+    ) -> Result<Response<Self::FollowLeaderStream>, Status> {
+        let node = self.node()?;
+        if request.get_ref().shard != node.shard {
+            return Err(Status::invalid_argument("this node has no replica of that shard"));
+        }
+        let mut leaders = node.group.watch_leader();
+        let (sender, outgoing) = mpsc::channel(1);
+        tokio::spawn(async move {
+            loop {
+                let known = *leaders.borrow_and_update();
+                let message = Leader { term: known.term, node: known.leader.unwrap_or(0) };
+                let told = sender.send(Ok(message)).await;
+                if told.is_err() || leaders.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(outgoing))))
+    }
+}
+
+impl ForwardService {
+    fn node(&self) -> Result<Arc<Node>, Status> {
+        self.0.upgrade().ok_or_else(|| Status::unavailable("the node is stopping"))
+    }
+}
+
+/// Serves one stream until it ends; then its sessions' watches end.
+async fn serve(
+    node: Arc<Node>,
+    mut requests: Streaming<ExecuteRequest>,
+    responses: mpsc::Sender<Result<ExecuteResponse, Status>>,
+) {
+    let mut sessions = Sessions { node: node.clone(), watches: HashMap::new() };
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            biased;
+            Some(response) = under_way.next() => {
+                if responses.send(Ok(response)).await.is_err() {
+                    return;
+                }
+            }
+            request = requests.message(), if under_way.len() < REQUESTS_MAX => {
+                // A broken stream ends like a finished one: the sender settles what it sent.
+                let Ok(Some(request)) = request else { return };
+                let watch = sessions.prepare(&request);
+                under_way.push(answer(node.clone(), request, watch));
+            }
+        }
+    }
+}
+
+/// What the sender's sessions watch here.
+struct Sessions {
+    node: Arc<Node>,
+    watches: HashMap<u64, Watch>,
+}
+
+/// What a request has to do with watches.
+enum Watched {
+    /// Nothing.
+    No,
+    /// It asked to watch, and in this term we do; `None`: we do not lead.
+    Now(Option<u64>),
+    /// It is an EXEC under this flag.
+    Exec(Arc<WatchFlag>),
+    /// It is an EXEC under a watch that we do not have.
+    Broken,
+}
+
+impl Sessions {
+    fn prepare(&mut self, request: &ExecuteRequest) -> Watched {
+        if request.unwatch {
+            self.unwatch(request.session);
+            return Watched::No;
+        }
+        if !request.watch.is_empty() {
+            return Watched::Now(self.watch(request));
+        }
+        if !request.watched_exec {
+            return Watched::No;
+        }
+        match self.watches.get(&request.session) {
+            Some(watch) => Watched::Exec(watch.flag.clone()),
+            None => Watched::Broken,
+        }
+    }
+
+    fn watch(&mut self, request: &ExecuteRequest) -> Option<u64> {
+        let term = self.node.group.term();
+        // The lease also says that every earlier leader's entries were applied here.
+        if request.shard != self.node.shard || !self.node.group.lease_valid() {
+            return None;
+        }
+        let fresh = || Watch { term, ..Watch::new(request.session, request.shard) };
+        let watch = self.watches.entry(request.session).or_insert_with(fresh);
+        for watched in &request.watch {
+            let db = u8::try_from(watched.db).unwrap_or(0);
+            watch.keys.push((db, watched.key.to_vec()));
+            self.node.watches.add(db, &watched.key, &watch.flag);
+        }
+        if watch.term != term {
+            watch.flag.set();
+        }
+        Some(term)
+    }
+
+    fn unwatch(&mut self, session: u64) {
+        if let Some(watch) = self.watches.remove(&session) {
+            self.node.watches.remove(&watch);
+        }
+    }
+}
+
+impl Drop for Sessions {
+    fn drop(&mut self) {
+        for (_, watch) in self.watches.drain() {
+            self.node.watches.remove(&watch);
+        }
+    }
+}
+
+async fn answer(node: Arc<Node>, request: ExecuteRequest, watched: Watched) -> ExecuteResponse {
+    let id = request.id;
+    let not_leader = ExecuteResponse {
+        id,
+        outcome: proto::Outcome::NotLeader.into(),
+        ..ExecuteResponse::default()
+    };
+    let done = ExecuteResponse { outcome: proto::Outcome::Done.into(), ..not_leader.clone() };
+    if let Watched::Now(term) = watched {
+        return term.map_or(not_leader, |term| ExecuteResponse { term, ..done });
+    }
+    if request.shard != node.shard || !node.group.leads() {
+        return not_leader;
+    }
+    let mut segment = match open(&node, request) {
+        Ok(segment) => segment,
+        Err(why) => {
+            tracing::warn!("refused a forwarded request: {why}");
+            return not_leader;
+        }
+    };
+    match watched {
+        Watched::Exec(flag) => segment.watch = Some(flag),
+        Watched::Broken => {
+            resp::Reply::NullArray.encode(segment.protocol, &mut segment.out);
+            return ExecuteResponse { replies: segment.out.freeze(), ..done };
+        }
+        Watched::No | Watched::Now(_) => {}
+    }
+    let segment = lead(&node, &TaskDesk, segment).await;
+    let outcome = match segment.outcome {
+        Outcome::Done => proto::Outcome::Done,
+        Outcome::NotLeader => proto::Outcome::NotLeader,
+        Outcome::Unknown | Outcome::Pending => proto::Outcome::Unknown,
+    };
+    ExecuteResponse {
+        id,
+        outcome: outcome.into(),
+        index: segment.index,
+        ends: segment.ends,
+        replies: segment.out.freeze(),
+        term: 0,
+    }
+}
+
+/// The request as a segment, after checking everything in it.
+fn open(node: &Node, request: ExecuteRequest) -> Result<Box<Segment>, &'static str> {
+    let ops = decode_ops(&request.ops).ok_or("malformed operations")?;
+    let protocol = protocol(request.resp).ok_or("unknown RESP version")?;
+    let writes = checked(node, &request.writes, true)?;
+    let reads = checked(node, &request.reads, false)?;
+    let total = |kind| ops.iter().filter(|op| op.kind == kind).map(|op| op.count as usize).sum();
+    let (w, r, l): (usize, usize, usize) =
+        (total(OpKind::Write), total(OpKind::Read), total(OpKind::Literal));
+    if (w, r, l) != (writes.records(), reads.records(), request.literals.len()) {
+        return Err("operations and records differ");
+    }
+    Ok(Box::new(Segment {
+        ops,
+        writes,
+        reads,
+        literals: request.literals.into(),
+        protocol,
+        ..Segment::default()
+    }))
+}
+
+/// Records that dispatch would have let through.
+fn checked(node: &Node, records: &Bytes, writing: bool) -> Result<EntryWriter, &'static str> {
+    let writer = EntryWriter::from_raw(records).map_err(|_| "malformed records")?;
+    let mut reader = writer.reader();
+    while let Ok(Some(record)) = reader.next_record() {
+        match record {
+            Record::Command { args, .. } => check(node, &args, writing)?,
+            Record::Transaction { commands, .. } => {
+                for (_, args) in &commands {
+                    // A writing transaction may read as well.
+                    check(node, args, writing).or_else(|_| check(node, args, false))?;
+                }
+            }
+        }
+    }
+    Ok(writer)
+}
+
+fn check(node: &Node, args: &[&[u8]], writing: bool) -> Result<(), &'static str> {
+    let command = keyspace::lookup(args).ok_or("unknown command")?;
+    let fits = match command.run {
+        Run::Write(_) => writing,
+        Run::Read(_) => !writing,
+        Run::Container(_) => false,
+    };
+    if !fits || !command.spec.accepts(args.len()) {
+        return Err("a command of the wrong kind");
+    }
+    let mut ours = true;
+    command.spec.key_indexes(args, &mut |index| {
+        ours &= node.topology.owner(slot_of(args[index])) == node.shard;
+    })?;
+    if ours { Ok(()) } else { Err("a key of another shard") }
+}
