@@ -2,7 +2,8 @@
 
 use resp::Reply;
 
-use crate::keyspace::{Txn, View};
+use crate::access::{Txn, View};
+use crate::{expiry, generic, string};
 
 /// A request's arguments, the command's name first.
 pub type Args<'a> = &'a [&'a [u8]];
@@ -92,6 +93,9 @@ impl Flags {
     pub const INTERNAL: Flags = Flags(1 << 16);
     /// Ours: reads or writes many slots without naming keys (DBSIZE, FLUSHALL, KEYS, SCAN).
     pub const KEYLESS_DATA: Flags = Flags(1 << 17);
+    /// Ours: touches its keys also in another database, whose number is among its arguments
+    /// (MOVE, COPY).
+    pub const OTHER_DB: Flags = Flags(1 << 18);
 
     /// Both sets.
     pub const fn and(self, other: Flags) -> Flags {
@@ -185,6 +189,9 @@ pub enum Run {
     Container(&'static [Command]),
 }
 
+/// The families' rows, in the order that COMMAND lists them.
+static FAMILIES: &[&[Command]] = &[string::COMMANDS, generic::COMMANDS, expiry::COMMANDS];
+
 /// The row for a request, case ignored; for a container the subcommand's row when the second
 /// argument names one, else the container itself. `None`: no such command.
 pub fn lookup(args: Args<'_>) -> Option<&'static Command> {
@@ -194,7 +201,7 @@ pub fn lookup(args: Args<'_>) -> Option<&'static Command> {
 
 /// Every data command, families in order.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    std::iter::empty()
+    FAMILIES.iter().copied().flatten()
 }
 
 impl Spec {

@@ -40,16 +40,6 @@ pub type UnitId = u32;
 /// The data of one shard: 16 databases of 16,384 slots, each slot with its own table and lock.
 pub struct Keyspace {}
 
-/// The locked slots of a read.
-pub struct View<'a> {
-    _keyspace: &'a Keyspace,
-}
-
-/// The locked slots of a write.
-pub struct Txn<'a> {
-    _keyspace: &'a Keyspace,
-}
-
 /// The whole state at one log index, read unit by unit while writes go on (copy-on-write).
 /// Dropping it ends the copying.
 pub struct Pin {}

@@ -5,10 +5,19 @@
 //!
 //! Leaves out: who owns a slot, replication, sessions, sockets.
 
+mod access;
 pub mod command;
 pub mod entry;
+mod expiry;
+mod generic;
+mod glob;
 mod keyspace;
+mod number;
 pub mod slot;
+mod string;
+mod value;
 
+pub use access::{Found, Place, Ttl, Txn, View};
 pub use command::{Args, Command, Run, Spec, lookup};
-pub use keyspace::{Call, Clock, Corrupt, Keyspace, Observer, Pin, Txn, UnitId, View};
+pub use keyspace::{Call, Clock, Corrupt, Keyspace, Observer, Pin, UnitId};
+pub use value::{EMBSTR_BYTES_MAX, Kind, StringValue, WrongType};

@@ -1,0 +1,6 @@
+//! The generic family.
+
+use crate::command::Command;
+
+/// Its rows.
+pub static COMMANDS: &[Command] = &[];

@@ -1,0 +1,6 @@
+//! The string family.
+
+use crate::command::Command;
+
+/// Its rows.
+pub static COMMANDS: &[Command] = &[];
