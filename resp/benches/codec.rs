@@ -30,6 +30,19 @@ fn main() {
         &BorrowedFrame::Number { data: 123_456, attributes: None },
     );
     write(
+        "integer below 100",
+        &Reply::Integer(1),
+        &BorrowedFrame::Number { data: 1, attributes: None },
+    );
+    write(
+        "error",
+        &Reply::error("WRONGTYPE Operation against a key holding the wrong kind of value"),
+        &BorrowedFrame::SimpleError {
+            data: "WRONGTYPE Operation against a key holding the wrong kind of value",
+            attributes: None,
+        },
+    );
+    write(
         "bulk, 64 B",
         &Reply::Bulk(Cow::Borrowed(&value)),
         &BorrowedFrame::BlobString { data: &value, attributes: None },

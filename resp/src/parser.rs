@@ -1,8 +1,9 @@
 //! The incremental request parser: an array of bulk strings, or an inline command.
 //!
 //! Invariants:
-//! - Nothing is parsed twice when a request arrives in pieces, and the same bytes give the same
-//!   requests and the same error however they are cut.
+//! - However many pieces a request arrives in, it is not parsed again from its start (but for a
+//!   first try at the few arguments of a small one), and the same bytes give the same requests and
+//!   the same error however they are cut.
 //! - Every limit is checked before memory is taken, and a declared length or count takes none: the
 //!   parser's memory grows with the bytes that arrived.
 //! - No allocation in the steady state, but for the [`ArgVec`] of a request of more than eight
@@ -36,11 +37,15 @@ pub const UNAUTHENTICATED_ARGS_MAX: usize = 10;
 /// Bytes of one argument before AUTH, as in Redis.
 pub const UNAUTHENTICATED_BULK_BYTES_MAX: usize = 16 * 1024;
 
-/// The parser keeps its lists between requests up to these sizes and gives larger ones back, so
-/// that one huge request does not cost an idle connection memory for ever. By eye: 16 KB and 4 KB,
+/// The parser keeps its lists between batches up to these sizes and gives larger ones back, so that one huge request does not cost an idle connection memory for ever. By eye: 16 KB and 4 KB,
 /// about what a connection's read buffer takes anyway.
 const ARGS_RETAINED_MAX: usize = 1024;
 const UNESCAPED_BYTES_RETAINED_MAX: usize = 4096;
+
+/// Requests of more arguments are read the careful way. As many as [`ArgVec`] holds without
+/// allocating, and within the limit before AUTH.
+const USUAL_ARGS_MAX: usize = 8;
+const _: () = assert!(USUAL_ARGS_MAX <= UNAUTHENTICATED_ARGS_MAX);
 
 /// The shortest possible argument: `$0`, CR, LF, CR, LF.
 const ARG_BYTES_MIN: usize = 6;
@@ -134,6 +139,14 @@ impl Parser {
         buffer: &'b [u8],
         limits: &Limits,
     ) -> Result<Option<ArgVec<'b>>, ProtocolError> {
+        if self.position == 0
+            && let Some((args, bytes)) = usual_array(&buffer[self.start..], limits)
+        {
+            self.start += bytes;
+            self.scanned = 0;
+            self.bytes_missing = 0;
+            return Ok(Some(args));
+        }
         let Some(complete) = self.advance(buffer, limits)? else {
             return Ok(None);
         };
@@ -151,6 +164,9 @@ impl Parser {
     /// How many bytes at the start of the buffer belong to requests already returned. The caller
     /// drops that many and the parser's positions move along.
     pub fn consume(&mut self) -> usize {
+        if self.position == 0 {
+            self.give_memory_back();
+        }
         std::mem::take(&mut self.start)
     }
 
@@ -171,7 +187,7 @@ impl Parser {
         assert!(buffer.len() >= self.start + self.position, "the read buffer lost bytes");
         self.bytes_missing = 0;
         if self.position == 0 {
-            self.forget_last_request();
+            self.args.clear();
         }
         loop {
             let request = &buffer[self.start..];
@@ -193,9 +209,7 @@ impl Parser {
         }
     }
 
-    #[inline]
-    fn forget_last_request(&mut self) {
-        self.args.clear();
+    fn give_memory_back(&mut self) {
         if self.args.capacity() > ARGS_RETAINED_MAX {
             self.args = Vec::new();
         }
@@ -380,6 +394,30 @@ impl Parser {
         self.position += line.bytes;
         self.scanned = 0;
     }
+}
+
+/// Reads what nearly every request is: a complete array of at most [`USUAL_ARGS_MAX`] arguments.
+/// `None` says only "read it the careful way"; what was read here is then read once more, which
+/// the number of arguments bounds.
+#[inline]
+fn usual_array<'b>(request: &'b [u8], limits: &Limits) -> Option<(ArgVec<'b>, usize)> {
+    let (count, line_bytes) = usual_line(request.strip_prefix(b"*")?)?;
+    if count > USUAL_ARGS_MAX.min(limits.args_max) {
+        return None;
+    }
+    let bulk_bytes_max = limits.bulk_bytes_max.min(UNAUTHENTICATED_BULK_BYTES_MAX);
+    let mut rest = &request[1 + line_bytes..];
+    let mut args = ArgVec::new();
+    for _ in 0..count {
+        let (bytes, line_bytes) = usual_line(rest.strip_prefix(b"$")?)?;
+        if bytes > bulk_bytes_max {
+            return None;
+        }
+        let string = &rest[1 + line_bytes..];
+        args.push(string.get(..bytes)?);
+        rest = string.get(bytes + 2..)?;
+    }
+    Some((args, request.len() - rest.len()))
 }
 
 /// A `*` or `$` line.

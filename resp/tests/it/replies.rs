@@ -42,6 +42,15 @@ fn each_kind_of_reply_is_written_as_by_redis() {
         b":-9223372036854775808\r\n",
         b":-9223372036854775808\r\n",
     );
+    for number in [-1, 0, 9, 10, 99, 100, 255, 256] {
+        let line = format!(":{number}\r\n");
+        assert_encodes(Reply::Integer(number), line.as_bytes(), line.as_bytes());
+    }
+    for length in [1, 9, 10, 99, 100, 1000] {
+        let text = "x".repeat(length);
+        let string = format!("${length}\r\n{text}\r\n");
+        assert_encodes(bulk(&text), string.as_bytes(), string.as_bytes());
+    }
     assert_encodes(bulk("Hello"), b"$5\r\nHello\r\n", b"$5\r\nHello\r\n");
     assert_encodes(bulk(""), b"$0\r\n\r\n", b"$0\r\n\r\n");
     assert_encodes(Reply::BulkInteger(-70), b"$3\r\n-70\r\n", b"$3\r\n-70\r\n");

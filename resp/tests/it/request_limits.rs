@@ -225,15 +225,27 @@ fn small_pipelined_requests_allocate_nothing() {
 fn a_huge_request_leaves_no_memory_behind() {
     let mut bytes = b"*100000\r\n".to_vec();
     bytes.extend(b"$1\r\nx\r\n".repeat(100_000));
-    bytes.extend(b"PING\r\n");
     let mut parser = Parser::new();
     let limits = Limits::default();
     assert_eq!(parser.next(&bytes, &limits).unwrap().unwrap().len(), 100_000);
+    assert_eq!(parser.consume(), bytes.len());
     // A new list is taken, and so the one with room for 100,000 places was given back.
-    let (allocated, args) =
-        allocated_bytes(|| parser.next(&bytes, &limits).unwrap().unwrap().len());
-    assert_eq!(args, 1);
+    let (allocated, ()) = allocated_bytes(|| {
+        assert_eq!(parser.next(b"*2\r\n$1\r\na\r\n", &limits), Ok(None));
+    });
     assert!((1..1024).contains(&allocated), "{allocated}");
+}
+
+/// The first tries at these two lines leave their marks; the next request must not see them.
+#[test]
+fn a_request_completed_at_once_after_a_partial_line_leaves_a_clean_parser() {
+    let limits = Limits::default();
+    let mut parser = Parser::new();
+    assert_eq!(parser.next(b"*1", &limits), Ok(None));
+    assert!(parser.next(b"*1\r\n$4\r\nPING\r\n", &limits).unwrap().is_some());
+    assert_eq!(parser.wanted(1000), 0);
+    parser.consume();
+    assert!(parser.next(b"\nPING\n", &limits).unwrap().is_some());
 }
 
 #[test]
