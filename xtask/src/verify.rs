@@ -3,9 +3,12 @@
 use crate::shell::{Done, cargo, run as run_program, server};
 use crate::{house, imports, protobuf};
 
+/// A check's name and the check.
+type Check = (&'static str, fn() -> Done);
+
 /// Runs every check, also after one failed; writes nothing.
 pub(crate) fn run() -> Done {
-    let checks: [(&str, fn() -> Done); 6] = [
+    let checks: [Check; 6] = [
         ("format", || run_program(cargo().args(["fmt", "--all", "--check"]))),
         ("imports", imports::check),
         ("house rules", house::check),

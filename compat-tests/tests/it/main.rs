@@ -1,0 +1,3 @@
+//! Ringfort from outside: what clients see, beside a real Redis, and under faults.
+
+mod comparison;
