@@ -239,6 +239,7 @@ impl Connection {
             }
             break;
         }
+        self.dispatch.end_request();
         if self.dispatch.segment.bytes() > SEGMENT_HIGH_BYTES {
             self.flush(None).await;
         }
@@ -262,6 +263,7 @@ impl Connection {
         dispatch.session.last_write_index = dispatch.session.last_write_index.max(segment.index);
         match merge {
             Some(exec) if !exec.merge.is_empty() => self.merge(exec, &segment),
+            _ if dispatch.out.is_empty() => std::mem::swap(&mut dispatch.out, &mut segment.out),
             _ => dispatch.out.extend_from_slice(&segment.out),
         }
         segment.clear();

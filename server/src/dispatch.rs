@@ -99,19 +99,20 @@ impl Dispatch {
         self.reads = if here { Reads::Here } else { Reads::Leader };
     }
 
-    /// Takes one request through all gates.
+    /// Takes one request through all gates; again after [`Step::Flush`].
     pub fn request(&mut self, args: Args<'_>) -> Step {
         if self.session.reply_mode == ReplyMode::SkipNext {
             self.session.reply_mode = ReplyMode::Skip;
         }
-        let step = self.gates(args);
-        if !matches!(step, Step::Flush) {
-            self.commands += 1;
-            if self.session.reply_mode == ReplyMode::Skip {
-                self.session.reply_mode = ReplyMode::On;
-            }
+        self.gates(args)
+    }
+
+    /// Ends a request: its reply is on its way.
+    pub fn end_request(&mut self) {
+        self.commands += 1;
+        if self.session.reply_mode == ReplyMode::Skip {
+            self.session.reply_mode = ReplyMode::On;
         }
-        step
     }
 
     fn gates(&mut self, args: Args<'_>) -> Step {

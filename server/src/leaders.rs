@@ -11,6 +11,7 @@ use std::time::Duration;
 use cluster::topology::Topology;
 use raft::{NodeId, Peers};
 
+use crate::forward::identified;
 use crate::forward::proto::FollowLeaderRequest;
 use crate::forward::proto::forward_client::ForwardClient;
 
@@ -32,7 +33,8 @@ impl Leaders {
         let leaders = Leaders(Arc::new(known));
         for shard in others {
             let replicas = shard.replicas.iter().map(|replica| replica.node_id).collect();
-            tokio::spawn(follow(leaders.clone(), shard.id, replicas, peers.clone()));
+            let cluster = topology.cluster_id().to_string();
+            tokio::spawn(follow(leaders.clone(), cluster, shard.id, replicas, peers.clone()));
         }
         leaders
     }
@@ -45,9 +47,15 @@ impl Leaders {
 }
 
 /// Asks one replica after the other for as long as the node lives.
-async fn follow(leaders: Leaders, shard: u32, replicas: Vec<NodeId>, peers: Peers) {
+async fn follow(
+    leaders: Leaders,
+    cluster: String,
+    shard: u32,
+    replicas: Vec<NodeId>,
+    peers: Peers,
+) {
     for replica in replicas.iter().cycle() {
-        if let Err(why) = listen(&leaders, shard, *replica, &peers).await {
+        if let Err(why) = listen(&leaders, &cluster, shard, *replica, &peers).await {
             tracing::debug!(shard, node = replica, "no word of the leader: {why}");
         }
         tokio::time::sleep(ASK_AGAIN).await;
@@ -56,13 +64,14 @@ async fn follow(leaders: Leaders, shard: u32, replicas: Vec<NodeId>, peers: Peer
 
 async fn listen(
     leaders: &Leaders,
+    cluster: &str,
     shard: u32,
     replica: NodeId,
     peers: &Peers,
 ) -> Result<(), String> {
     let channel = peers.channel(replica).ok_or("no address is known")?;
     let mut client = ForwardClient::new(channel);
-    let asked = client.follow_leader(FollowLeaderRequest { shard });
+    let asked = client.follow_leader(identified(cluster, FollowLeaderRequest { shard }));
     let asked = tokio::time::timeout(ASK_TIMEOUT, asked).await.map_err(|_| "no answer in time")?;
     let mut words = asked.map_err(|status| status.to_string())?.into_inner();
     let known = leaders.0.get(&shard).ok_or("no such shard")?;

@@ -43,6 +43,7 @@ impl Machine for ShardMachine {
             term: entry.term,
             records: reader.records(),
             changes,
+            commands: 0,
         };
         count(&self.stats.entries, 1);
         match self.batcher.take(origin) {
@@ -58,6 +59,7 @@ impl Machine for ShardMachine {
                 deliveries.flush();
             }
         }
+        count(&self.stats.writes, applying.commands);
         match applying.records.next_record() {
             Ok(None) => Ok(()),
             Ok(Some(_)) => Err("the entry has more records than its batch".into()),
@@ -178,6 +180,8 @@ struct Applying<'a> {
     term: u64,
     records: RecordReader<'a>,
     changes: Changes<'a>,
+    /// Commands run so far.
+    commands: u64,
 }
 
 impl Applying<'_> {
@@ -251,7 +255,7 @@ impl Applying<'_> {
     ) -> Result<(), String> {
         let call = Call { command: known(args)?, args, db };
         self.next_seed();
-        count(&self.machine.stats.writes, 1);
+        self.commands += 1;
         self.machine.keyspace.write(&[call], self.clock, &mut self.changes, &mut |reply| {
             if let Some(output) = &mut output {
                 output.put(&reply);
@@ -274,7 +278,7 @@ impl Applying<'_> {
         }
         let calls = calls(commands)?;
         self.next_seed();
-        count(&self.machine.stats.writes, calls.len() as u64);
+        self.commands += calls.len() as u64;
         if let Some(output) = &mut output {
             output.open_array(calls.len());
         }
@@ -335,3 +339,6 @@ fn next<'a>(records: &mut RecordReader<'a>) -> Result<Record<'a>, String> {
     let record = records.next_record().map_err(|bad| bad.to_string())?;
     record.ok_or_else(|| "the batch has fewer records than its segments".to_string())
 }
+
+#[cfg(test)]
+mod tests;

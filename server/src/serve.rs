@@ -169,7 +169,7 @@ async fn start(config: Config, bound: Bound) -> Result<(Arc<Node>, Groups), Stri
         group,
         keyspace,
         batcher,
-        links: Links::new(peers, tokio::runtime::Handle::current()),
+        links: Links::new(&place.cluster, peers, tokio::runtime::Handle::current()),
         clients: Clients::default(),
         watches,
         stats,

@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::proto::forward_client::ForwardClient;
 use super::proto::{self, ExecuteRequest, ExecuteResponse};
-use super::{MESSAGE_BYTES_MAX, REQUESTS_MAX, encode_ops, resp_version};
+use super::{MESSAGE_BYTES_MAX, REQUESTS_MAX, encode_ops, identified, resp_version};
 use crate::exchange::Deliveries;
 use crate::segment::{Outcome, Segment};
 
@@ -29,6 +29,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// All links of a node.
 pub struct Links {
+    cluster: Arc<str>,
     peers: Peers,
     /// The runtime the links live on; callers are on I/O threads.
     runtime: Handle,
@@ -44,9 +45,15 @@ enum Parcel {
 }
 
 impl Links {
-    /// Links to `peers`, run on `runtime`.
-    pub fn new(peers: Peers, runtime: Handle) -> Links {
-        Links { peers, runtime, next_id: AtomicU64::new(1), by_node: Mutex::default() }
+    /// Links to `peers` of `cluster`, run on `runtime`.
+    pub fn new(cluster: &str, peers: Peers, runtime: Handle) -> Links {
+        Links {
+            cluster: cluster.into(),
+            peers,
+            runtime,
+            next_id: AtomicU64::new(1),
+            by_node: Mutex::default(),
+        }
     }
 
     /// Sends a segment; it comes back to its waiter, whatever happens.
@@ -111,7 +118,7 @@ impl Links {
             _ => {
                 let (sender, parcels) = mpsc::channel(REQUESTS_MAX);
                 by_node.insert(to, sender.clone());
-                self.runtime.spawn(run(self.peers.clone(), to, parcels));
+                self.runtime.spawn(run(self.cluster.clone(), self.peers.clone(), to, parcels));
                 sender
             }
         };
@@ -139,9 +146,9 @@ fn give_back(parcel: Parcel, outcome: Outcome, deliveries: &mut Deliveries) {
 }
 
 /// Carries parcels until the stream breaks; the next parcel after that starts a new link.
-async fn run(peers: Peers, to: NodeId, mut parcels: mpsc::Receiver<Parcel>) {
+async fn run(cluster: Arc<str>, peers: Peers, to: NodeId, mut parcels: mpsc::Receiver<Parcel>) {
     let mut carried = Carried::default();
-    if let Err(why) = carry(&peers, to, &mut parcels, &mut carried).await {
+    if let Err(why) = carry(&cluster, &peers, to, &mut parcels, &mut carried).await {
         tracing::debug!(node = to, "forwarding link ended: {why}");
     }
     parcels.close();
@@ -159,6 +166,7 @@ async fn run(peers: Peers, to: NodeId, mut parcels: mpsc::Receiver<Parcel>) {
 struct Carried(HashMap<u64, Parcel>);
 
 async fn carry(
+    cluster: &str,
     peers: &Peers,
     to: NodeId,
     parcels: &mut mpsc::Receiver<Parcel>,
@@ -169,7 +177,7 @@ async fn carry(
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let (requests, outgoing) = mpsc::channel(REQUESTS_MAX);
-    let opened = client.execute(ReceiverStream::new(outgoing));
+    let opened = client.execute(identified(cluster, ReceiverStream::new(outgoing)));
     let opened = tokio::time::timeout(CONNECT_TIMEOUT, opened).await;
     let opened = opened.map_err(|_| "no connection in time")?;
     let mut responses = opened.map_err(|status| status.to_string())?.into_inner();
