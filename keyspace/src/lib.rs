@@ -6,16 +6,18 @@
 //! Leaves out: who owns a slot, replication, sessions, sockets.
 
 mod access;
+mod argument;
 pub mod command;
 pub mod entry;
 mod expiry;
 mod generic;
-mod glob;
+pub mod glob;
 mod keyspace;
 mod number;
 pub mod slot;
 mod string;
 mod value;
+mod words;
 
 pub use access::{Found, Place, Ttl, Txn, View};
 pub use command::{Args, Command, Run, Spec, lookup};

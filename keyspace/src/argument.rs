@@ -1,0 +1,44 @@
+//! Reading arguments: numbers and keywords, with the errors that Redis answers.
+
+use std::borrow::Cow;
+
+use resp::Reply;
+
+use crate::number::parse_i64;
+
+/// A handler's result while it reads arguments: `?` leaves with the error to answer.
+pub(crate) type Answer<'v> = Result<Reply<'v>, Reply<'static>>;
+
+/// What the client gets either way.
+pub(crate) fn settle<'v>(answer: Answer<'v>) -> Reply<'v> {
+    answer.unwrap_or_else(|error| error)
+}
+
+pub(crate) const SYNTAX: Reply<'static> = Reply::error("ERR syntax error");
+pub(crate) const NOT_AN_INTEGER: Reply<'static> =
+    Reply::error("ERR value is not an integer or out of range");
+pub(crate) const NO_SUCH_DB: Reply<'static> = Reply::error("ERR DB index is out of range");
+
+/// A 64-bit integer.
+pub(crate) fn integer(argument: &[u8]) -> Result<i64, Reply<'static>> {
+    parse_i64(argument).ok_or(NOT_AN_INTEGER)
+}
+
+/// A number that Redis reads into a C `int`, which has its own error beyond 32 bits.
+pub(crate) fn small_integer(argument: &[u8]) -> Result<i32, Reply<'static>> {
+    i32::try_from(integer(argument)?).map_err(|_| {
+        let (min, max) = (i32::MIN, i32::MAX);
+        let text = format!("ERR value is out of range, value must between {min} and {max}");
+        Reply::Error(Cow::Owned(text))
+    })
+}
+
+/// Whether the argument is this keyword, written in any case.
+pub(crate) fn is(argument: &[u8], keyword: &str) -> bool {
+    argument.eq_ignore_ascii_case(keyword.as_bytes())
+}
+
+/// How a command refuses a time: names the command.
+pub(crate) fn invalid_expire_time(command: &str) -> Reply<'static> {
+    Reply::Error(Cow::Owned(format!("ERR invalid expire time in '{command}' command")))
+}

@@ -1,6 +1,0 @@
-//! The expiry family.
-
-use crate::command::Command;
-
-/// Its rows.
-pub static COMMANDS: &[Command] = &[];
