@@ -88,6 +88,25 @@ fn before_auth_ten_arguments_of_16_kib_are_the_limit() {
     assert_eq!(outcome.requests[0].len(), 21, "inline commands are not counted");
 }
 
+/// A complete request takes a shorter way through the parser, and must meet the same limits.
+#[test]
+fn limits_hold_for_requests_that_arrive_whole() {
+    let whole = |bytes: usize| format!("*1\r\n${bytes}\r\n{}\r\n", "x".repeat(bytes));
+    let refused = |limits: &Limits, bytes: usize| error_of(whole(bytes).as_bytes(), limits);
+    let unauthenticated = Limits::unauthenticated();
+    assert_eq!(refused(&unauthenticated, 16_384), None);
+    let text = "ERR Protocol error: unauthenticated bulk length".to_owned();
+    assert_eq!(refused(&unauthenticated, 16_385), Some(text));
+
+    let tiny = Limits { args_max: 3, ..Limits::authenticated(100) };
+    assert_eq!(refused(&tiny, 100), None);
+    assert_eq!(refused(&tiny, 101), Some("ERR Protocol error: invalid bulk length".to_owned()));
+    let args = |count: usize| format!("*{count}\r\n{}", "$1\r\nx\r\n".repeat(count));
+    assert_eq!(error_of(args(3).as_bytes(), &tiny), None);
+    let text = "ERR Protocol error: invalid multibulk length".to_owned();
+    assert_eq!(error_of(args(4).as_bytes(), &tiny), Some(text));
+}
+
 #[test]
 fn a_pipelined_auth_lifts_the_limits_for_the_next_request() {
     let bytes = b"*2\r\n$4\r\nAUTH\r\n$1\r\nx\r\n*11\r\n";
@@ -121,9 +140,9 @@ fn a_line_has_64_kib_to_end() {
 /// line just past the limit passes. Here it never does.
 #[test]
 fn a_line_past_64_kib_is_refused_also_when_its_end_arrives_with_it() {
-    let inline = "P".repeat(INLINE_BYTES_MAX + 1) + "\r\n";
+    let inline = "P".repeat(INLINE_BYTES_MAX + 1) + "\n";
     assert_refused(inline.as_bytes(), "too big inline request");
-    let count = format!("*{}\r\n", "1".repeat(INLINE_BYTES_MAX + 1));
+    let count = format!("*{}\r\n", "1".repeat(INLINE_BYTES_MAX));
     assert_refused(count.as_bytes(), "too big mbulk count string");
 }
 

@@ -12,10 +12,10 @@ use crate::pieces::{Request, cut, parse, parse_pieces};
 
 /// Small enough for random bytes to reach them.
 const TINY: Limits =
-    Limits { args_max: 12, bulk_bytes_max: 40, inline_bytes_max: 24, authenticated: true };
+    Limits { args_max: 7, bulk_bytes_max: 25, inline_bytes_max: 24, authenticated: true };
 
 fn request() -> impl Strategy<Value = Request> {
-    vec(vec(any::<u8>(), 0..20), 1..12)
+    vec(vec(any::<u8>(), 0..30), 1..12)
 }
 
 fn encoded(requests: &[Request]) -> Vec<u8> {
