@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cluster::topology::Topology;
-use raft::{NodeId, Peers};
+use raft::{Identity, NodeId, Peers};
 
-use crate::forward::identified;
 use crate::forward::proto::FollowLeaderRequest;
 use crate::forward::proto::forward_client::ForwardClient;
+use crate::forward::stamped;
 
 /// Before the next replica is asked, after one could not tell: short beside an election.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
@@ -27,14 +27,19 @@ pub struct Leaders(Arc<BTreeMap<u32, AtomicU64>>);
 
 impl Leaders {
     /// Starts to follow the leaders of every shard but `own`, on the current runtime.
-    pub fn follow(topology: &Topology, own: u32, peers: &Peers) -> Leaders {
+    pub fn follow(topology: &Topology, own: u32, identity: &Identity, peers: &Peers) -> Leaders {
         let others = topology.shards().iter().filter(|shard| shard.id != own);
         let known = others.clone().map(|shard| (shard.id, AtomicU64::new(0))).collect();
         let leaders = Leaders(Arc::new(known));
         for shard in others {
             let replicas = shard.replicas.iter().map(|replica| replica.node_id).collect();
-            let cluster = topology.cluster_id().to_string();
-            tokio::spawn(follow(leaders.clone(), cluster, shard.id, replicas, peers.clone()));
+            tokio::spawn(follow(
+                leaders.clone(),
+                identity.clone(),
+                shard.id,
+                replicas,
+                peers.clone(),
+            ));
         }
         leaders
     }
@@ -49,13 +54,13 @@ impl Leaders {
 /// Asks one replica after the other for as long as the node lives.
 async fn follow(
     leaders: Leaders,
-    cluster: String,
+    identity: Identity,
     shard: u32,
     replicas: Vec<NodeId>,
     peers: Peers,
 ) {
     for replica in replicas.iter().cycle() {
-        if let Err(why) = listen(&leaders, &cluster, shard, *replica, &peers).await {
+        if let Err(why) = listen(&leaders, &identity, shard, *replica, &peers).await {
             tracing::debug!(shard, node = replica, "no word of the leader: {why}");
         }
         tokio::time::sleep(ASK_AGAIN).await;
@@ -64,14 +69,14 @@ async fn follow(
 
 async fn listen(
     leaders: &Leaders,
-    cluster: &str,
+    identity: &Identity,
     shard: u32,
     replica: NodeId,
     peers: &Peers,
 ) -> Result<(), String> {
     let channel = peers.channel(replica).ok_or("no address is known")?;
     let mut client = ForwardClient::new(channel);
-    let asked = client.follow_leader(identified(cluster, FollowLeaderRequest { shard }));
+    let asked = client.follow_leader(stamped(identity, replica, FollowLeaderRequest { shard }));
     let asked = tokio::time::timeout(ASK_TIMEOUT, asked).await.map_err(|_| "no answer in time")?;
     let mut words = asked.map_err(|status| status.to_string())?.into_inner();
     let known = leaders.0.get(&shard).ok_or("no such shard")?;

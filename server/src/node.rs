@@ -7,7 +7,7 @@ use std::time::Duration;
 use cluster::topology::Topology;
 use keyspace::command::Flags;
 use keyspace::{Command, Keyspace};
-use raft::{Group, NodeId, ReadError};
+use raft::{Group, Identity, NodeId, ReadError};
 use resp::Reply;
 use tokio::time::Instant;
 
@@ -25,6 +25,8 @@ use crate::watch::{Home, Watch, Watches};
 pub struct Node {
     /// Its id in the cluster; 1 standalone.
     pub id: NodeId,
+    /// What it shows to peers.
+    pub identity: Identity,
     /// Its shard.
     pub shard: u32,
     /// Whether it has peers: MOVED, one database, no keys of several slots in one command.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use cluster::topology::Topology;
 use keyspace::Keyspace;
-use raft::{Fsync, Group, GroupOptions, Groups, NodeId, Peers, Storage, StorageOptions, Timing};
+use raft::{
+    Fsync, Group, GroupOptions, Groups, Identity, NodeId, Peers, Storage, StorageOptions, Timing,
+};
 use tokio_stream::wrappers::TcpListenerStream;
 
 use crate::batch::Batcher;
@@ -128,7 +130,8 @@ fn ended_with<E: std::fmt::Display>(what: &str, result: Result<(), E>) -> String
 async fn start(config: Config, bound: Bound) -> Result<(Arc<Node>, Groups), String> {
     let say = |trouble: raft::Trouble| trouble.to_string();
     let place = Place::of(&config, bound);
-    let peers = Peers::new(&place.cluster, place.id);
+    let identity = Identity::new(&place.cluster, place.id).map_err(say)?;
+    let peers = Peers::new(identity.clone());
     for (id, address) in &place.everyone {
         peers.set(*id, address).map_err(say)?;
     }
@@ -139,7 +142,7 @@ async fn start(config: Config, bound: Bound) -> Result<(Arc<Node>, Groups), Stri
     };
     let dir = config.data_dir.clone();
     let options = StorageOptions { dir, fsync, cluster: place.cluster.clone(), node: place.id };
-    let storage = tokio::task::spawn_blocking(move || Storage::open(options))
+    let storage = tokio::task::spawn_blocking(move || Storage::open(&options))
         .await
         .map_err(|error| error.to_string())?
         .map_err(say)?;
@@ -156,20 +159,21 @@ async fn start(config: Config, bound: Bound) -> Result<(Arc<Node>, Groups), Stri
     });
     let options = group_options(&config, &place);
     let group = Group::start(options, &storage, machine, &peers).await.map_err(say)?;
-    let groups = Groups::new(&place.cluster, place.id);
+    let groups = Groups::new(identity.clone());
     groups.insert(&group);
     tokio::spawn(batcher.clone().run(group.clone()));
     let node = Node {
         id: place.id,
+        identity,
         shard: place.shard,
         clustered,
         bound,
-        leaders: Leaders::follow(&place.topology, place.shard, &peers),
+        leaders: Leaders::follow(&place.topology, place.shard, &identity, &peers),
         topology: Arc::new(place.topology),
         group,
         keyspace,
         batcher,
-        links: Links::new(&place.cluster, peers, tokio::runtime::Handle::current()),
+        links: Links::new(identity.clone(), peers, tokio::runtime::Handle::current()),
         clients: Clients::default(),
         watches,
         stats,
@@ -259,8 +263,7 @@ fn serve_peers(
     let socket = socket.map_err(|error: io::Error| error.to_string())?;
     Ok(async move {
         let Some(socket) = socket else { return std::future::pending().await };
-        tonic::transport::Server::builder()
-            .tcp_nodelay(true)
+        raft::peer_server()
             .add_routes(routes)
             .serve_with_incoming(TcpListenerStream::new(socket))
             .await

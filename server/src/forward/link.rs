@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use raft::{NodeId, Peers};
+use raft::{Identity, NodeId, Peers};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::proto::forward_client::ForwardClient;
 use super::proto::{self, ExecuteRequest, ExecuteResponse};
-use super::{MESSAGE_BYTES_MAX, REQUESTS_MAX, encode_ops, identified, resp_version};
+use super::{MESSAGE_BYTES_MAX, REQUESTS_MAX, encode_ops, resp_version, stamped};
 use crate::exchange::Deliveries;
 use crate::segment::{Outcome, Segment};
 
@@ -29,7 +29,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// All links of a node.
 pub struct Links {
-    cluster: Arc<str>,
+    identity: Identity,
     peers: Peers,
     /// The runtime the links live on; callers are on I/O threads.
     runtime: Handle,
@@ -45,15 +45,9 @@ enum Parcel {
 }
 
 impl Links {
-    /// Links to `peers` of `cluster`, run on `runtime`.
-    pub fn new(cluster: &str, peers: Peers, runtime: Handle) -> Links {
-        Links {
-            cluster: cluster.into(),
-            peers,
-            runtime,
-            next_id: AtomicU64::new(1),
-            by_node: Mutex::default(),
-        }
+    /// Links from the node `identity` to `peers`, run on `runtime`.
+    pub fn new(identity: Identity, peers: Peers, runtime: Handle) -> Links {
+        Links { identity, peers, runtime, next_id: AtomicU64::new(1), by_node: Mutex::default() }
     }
 
     /// Sends a segment; it comes back to its waiter, whatever happens.
@@ -118,7 +112,7 @@ impl Links {
             _ => {
                 let (sender, parcels) = mpsc::channel(REQUESTS_MAX);
                 by_node.insert(to, sender.clone());
-                self.runtime.spawn(run(self.cluster.clone(), self.peers.clone(), to, parcels));
+                self.runtime.spawn(run(self.identity.clone(), self.peers.clone(), to, parcels));
                 sender
             }
         };
@@ -148,7 +142,7 @@ fn give_back(parcel: Parcel, outcome: Outcome, deliveries: &mut Deliveries) {
 /// Carries parcels until the stream breaks; the next parcel after that starts a new link.
 async fn run(cluster: Arc<str>, peers: Peers, to: NodeId, mut parcels: mpsc::Receiver<Parcel>) {
     let mut carried = Carried::default();
-    if let Err(why) = carry(&cluster, &peers, to, &mut parcels, &mut carried).await {
+    if let Err(why) = carry(&identity, &peers, to, &mut parcels, &mut carried).await {
         tracing::debug!(node = to, "forwarding link ended: {why}");
     }
     parcels.close();
@@ -166,7 +160,7 @@ async fn run(cluster: Arc<str>, peers: Peers, to: NodeId, mut parcels: mpsc::Rec
 struct Carried(HashMap<u64, Parcel>);
 
 async fn carry(
-    cluster: &str,
+    identity: &Identity,
     peers: &Peers,
     to: NodeId,
     parcels: &mut mpsc::Receiver<Parcel>,
@@ -177,7 +171,7 @@ async fn carry(
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let (requests, outgoing) = mpsc::channel(REQUESTS_MAX);
-    let opened = client.execute(identified(cluster, ReceiverStream::new(outgoing)));
+    let opened = client.execute(stamped(identity, to, ReceiverStream::new(outgoing)));
     let opened = tokio::time::timeout(CONNECT_TIMEOUT, opened).await;
     let opened = opened.map_err(|_| "no connection in time")?;
     let mut responses = opened.map_err(|status| status.to_string())?.into_inner();

@@ -9,9 +9,9 @@ pub mod link;
 pub mod proto;
 pub mod service;
 
+use raft::{Identity, NodeId};
 use resp::Protocol;
-use tonic::metadata::MetadataValue;
-use tonic::{Request, Status};
+use tonic::Request;
 
 use crate::segment::{Op, OpKind};
 
@@ -22,29 +22,11 @@ pub const REQUESTS_MAX: usize = 4096;
 /// arguments (`proto-max-bulk-len`), plus room for the frame.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
-/// Names the sender's cluster on every call: a node with an old address may have a new owner.
-const CLUSTER_KEY: &str = "ringfort-cluster";
-
-/// A call's message with the sender's cluster.
-pub fn identified<T>(cluster: &str, message: T) -> Request<T> {
+/// A call's message, stamped with who calls whom.
+pub fn stamped<T>(identity: &Identity, to: NodeId, message: T) -> Request<T> {
     let mut request = Request::new(message);
-    // An id that is no header value was refused with the configuration.
-    if let Ok(mut value) = MetadataValue::try_from(cluster) {
-        // Never in HPACK's tables, so that a tracer which came late can decode it.
-        value.set_sensitive(true);
-        request.metadata_mut().insert(CLUSTER_KEY, value);
-    }
+    identity.stamp(request.metadata_mut(), to, None);
     request
-}
-
-/// Refuses a call from another cluster.
-fn check_cluster<T>(cluster: &str, request: &Request<T>) -> Result<(), Status> {
-    let given = request.metadata().get(CLUSTER_KEY).and_then(|value| value.to_str().ok());
-    if given == Some(cluster) {
-        return Ok(());
-    }
-    tracing::warn!(peer = ?request.remote_addr(), "refused a forwarding peer of another cluster");
-    Err(Status::permission_denied("this node is of another cluster"))
 }
 
 fn resp_version(protocol: Protocol) -> u32 {

@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::proto::forward_server::Forward;
 use super::proto::{self, ExecuteRequest, ExecuteResponse, FollowLeaderRequest, Leader};
-use super::{REQUESTS_MAX, check_cluster, decode_ops, protocol};
+use super::{REQUESTS_MAX, decode_ops, protocol};
 use crate::node::Node;
 use crate::router::{TaskDesk, lead};
 use crate::segment::{OpKind, Outcome, Segment};
@@ -44,7 +44,7 @@ impl Forward for ForwardService {
         request: Request<Streaming<ExecuteRequest>>,
     ) -> Result<Response<Self::ExecuteStream>, Status> {
         let node = self.node()?;
-        check_cluster(node.topology.cluster_id(), &request)?;
+        node.identity.admit(request.metadata())?;
         let (responses, outgoing) = mpsc::channel(RESPONSES_MAX);
         tokio::spawn(serve(node, request.into_inner(), responses));
         Ok(Response::new(Box::pin(ReceiverStream::new(outgoing))))
@@ -55,7 +55,7 @@ impl Forward for ForwardService {
         request: Request<FollowLeaderRequest>,
     ) -> Result<Response<Self::FollowLeaderStream>, Status> {
         let node = self.node()?;
-        check_cluster(node.topology.cluster_id(), &request)?;
+        node.identity.admit(request.metadata())?;
         if request.get_ref().shard != node.shard {
             return Err(Status::invalid_argument("this node has no replica of that shard"));
         }
