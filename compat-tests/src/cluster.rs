@@ -48,8 +48,7 @@ pub struct Cluster {
 impl Cluster {
     /// Starts all nodes with these settings (`checkpoint-entries=100`); waits until all answer.
     pub fn start(shards: usize, replicas: usize, settings: &[&str]) -> Cluster {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        Cluster::start_with_data(shards, replicas, settings, dir, |_| None)
+        Cluster::start_with_data(shards, replicas, settings, |_| None)
     }
 
     /// The same, some nodes with their data elsewhere (a small disk).
@@ -57,9 +56,9 @@ impl Cluster {
         shards: usize,
         replicas: usize,
         settings: &[&str],
-        dir: TempDir,
         data_of: impl Fn(usize) -> Option<PathBuf>,
     ) -> Cluster {
+        let dir = tempfile::tempdir().expect("a temporary folder");
         let count = shards * replicas;
         let first = ports::free_block(u16::try_from(count).expect("few nodes"));
         let nodes = (0..count)
@@ -99,13 +98,21 @@ impl Cluster {
 
     /// Waits until every running node executes commands.
     pub fn wait_until_ready(&mut self) {
-        for node in &mut self.nodes {
-            let Some(process) = &mut node.process else { continue };
-            wait::until_true("a node to answer", READY_LIMIT, || {
-                process.expect_running();
-                is_ready(node.port)
-            });
+        for index in 0..self.nodes.len() {
+            if self.nodes[index].process.is_some() {
+                self.wait_for_node(index);
+            }
         }
+    }
+
+    /// Waits until a node executes commands.
+    pub fn wait_for_node(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        let process = node.process.as_mut().expect("a started node");
+        wait::until_true("a node to answer", READY_LIMIT, || {
+            process.expect_running();
+            is_ready(node.port)
+        });
     }
 
     /// The node that leads a shard; waits for one.
@@ -146,6 +153,14 @@ impl Cluster {
         let output = output.expect("the server's program runs");
         let text = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// What `ringfort admin status` says of a node: a number such as `last_log` or `purged`.
+    pub fn status(&self, index: usize, field: &str) -> Option<u64> {
+        let (_, said) = self.admin(&["--json", "status"]);
+        let status: serde_json::Value = serde_json::from_str(&said).ok()?;
+        let replica = &status["shards"][self.nodes[index].shard]["replicas"][index % self.replicas];
+        replica[field].as_u64()
     }
 
     /// Waits until the replicas of every shard hold the same data, by their own digests.

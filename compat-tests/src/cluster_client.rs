@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::client::Client;
-use crate::resp::Value;
+use crate::resp::{self, Value};
 
 /// Hash slots of a cluster.
 pub const SLOTS: u16 = 16_384;
@@ -97,16 +97,44 @@ impl ClusterClient {
         Outcome::NotExecuted(format!("moved more than {REDIRECTS_MAX} times"))
     }
 
+    /// Reads keys in one pipeline a node; the answers in the keys' order.
+    ///
+    /// For a settled cluster: an error is an answer here.
+    pub fn get_all(&mut self, keys: &[String]) -> Vec<Value> {
+        let mut of_port: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+        for (index, key) in keys.iter().enumerate() {
+            of_port.entry(self.port_of(slot(key.as_bytes()))).or_default().push(index);
+        }
+        let mut values = vec![Value::Null; keys.len()];
+        for (port, indexes) in of_port {
+            let mut requests = Vec::new();
+            for &index in &indexes {
+                resp::request(&["GET", &keys[index]], &mut requests);
+            }
+            let client = self.connection(port).expect("a running node accepts connections");
+            let replies =
+                client.pipeline(&requests, indexes.len()).expect("a running node answers");
+            for (index, reply) in indexes.into_iter().zip(replies) {
+                values[index] = resp::decode(&reply).expect("a whole reply").0;
+            }
+        }
+        values
+    }
+
+    /// The ports of a slot's nodes, the leader's first.
+    pub fn ports_of(&self, slot: u16) -> &[u16] {
+        let range = self.owners.iter().find(|(from, to, _)| (*from..=*to).contains(&slot));
+        range.map(|(_, _, ports)| ports.as_slice()).unwrap_or_default()
+    }
+
     /// The port to ask for a slot: its leader's; after a failure its other nodes' in turn.
     fn port_of(&self, slot: u16) -> u16 {
-        let range = self.owners.iter().find(|(from, to, _)| (*from..=*to).contains(&slot));
-        match range {
-            Some((_, _, ports)) => {
-                let alive = ports.iter().position(|port| self.connections.contains_key(port));
-                ports[alive.unwrap_or(self.turn % ports.len())]
-            }
-            None => self.seeds[self.turn % self.seeds.len()],
-        }
+        let ports = match self.ports_of(slot) {
+            [] => &self.seeds,
+            ports => ports,
+        };
+        let connected = ports.iter().position(|port| self.connections.contains_key(port));
+        ports[connected.unwrap_or(self.turn % ports.len())]
     }
 
     fn connection(&mut self, port: u16) -> io::Result<&mut Client> {

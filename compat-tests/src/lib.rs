@@ -7,6 +7,7 @@
 pub mod client;
 pub mod cluster;
 pub mod cluster_client;
+pub mod load;
 pub mod ports;
 pub mod process;
 pub mod random;
@@ -14,5 +15,6 @@ pub mod redis;
 pub mod resp;
 pub mod standalone;
 pub mod table;
+pub mod up;
 pub mod wait;
 pub mod words;

@@ -1,3 +1,5 @@
 //! Ringfort from outside: what clients see, beside a real Redis, and under faults.
 
+mod cluster;
 mod comparison;
+mod faults;
