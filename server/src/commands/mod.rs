@@ -21,6 +21,7 @@ mod describe;
 mod docs;
 mod errors;
 mod info;
+mod module;
 mod process;
 mod refused;
 mod replication;

@@ -1,8 +1,8 @@
 //! Commands that Redis has and Ringfort refuses, each with the reason.
 //!
 //! They have rows, so that a client learns why instead of reading "unknown command". Everything
-//! here would either put data at risk or let a client reach past the cluster: DESIGN's rule is that
-//! whoever may send commands may not thereby change files, code or topology.
+//! here would either put data at risk or let a client reach past the cluster: whoever may send
+//! commands may not thereby change files, code or topology.
 
 use keyspace::command::Flags;
 use keyspace::{Args, Spec};

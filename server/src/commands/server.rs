@@ -1,7 +1,7 @@
-//! The rows of the server family, and its small commands: TIME, SAVE, BGSAVE, MODULE LIST.
+//! The rows of the server family, and its small commands: TIME, SAVE, BGSAVE.
 //!
-//! Leaves out what is larger: CONFIG (`config`), COMMAND (`command`), INFO (`info`), ROLE and WAIT
-//! (`replication`), and what is refused (`refused`).
+//! Leaves out what has its own file: CONFIG (`config`), COMMAND (`command`), INFO (`info`), MODULE
+//! (`module`), ROLE and WAIT (`replication`), and what is refused (`refused`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use keyspace::command::{Arg, ArgKind, Flags, Group, Keys};
 use keyspace::{Args, Spec};
 use resp::Reply;
 
-use super::{Scope, ServerCommand, ServerRun, command, config, errors, info, replication};
+use super::{Scope, ServerCommand, ServerRun, command, config, errors, info, module, replication};
 
 /// The family.
 pub(super) const COMMANDS: &[ServerCommand] = &[
@@ -42,27 +42,7 @@ pub(super) const COMMANDS: &[ServerCommand] = &[
         },
         run: ServerRun::Ordered(info::info),
     },
-    ServerCommand {
-        spec: Spec {
-            name: "module",
-            since: "4.0.0",
-            complexity: "Depends on subcommand.",
-            summary: "Holds the commands about modules, of which there are none.",
-            arity: -2,
-            ..BASE
-        },
-        run: ServerRun::Container(&[ServerCommand {
-            spec: Spec {
-                name: "list",
-                since: "4.0.0",
-                summary: "Lists no modules.",
-                arity: 2,
-                flags: Flags::ADMIN.and(Flags::NOSCRIPT),
-                ..BASE
-            },
-            run: ServerRun::Session(module_list),
-        }]),
-    },
+    module::MODULE,
     ServerCommand {
         spec: Spec {
             name: "role",
@@ -138,10 +118,6 @@ fn time(_: &mut Scope<'_>, _: Args<'_>) -> Reply<'static> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let digits = |number: String| Reply::Bulk(number.into_bytes().into());
     Reply::Array(vec![digits(now.as_secs().to_string()), digits(now.subsec_micros().to_string())])
-}
-
-fn module_list(_: &mut Scope<'_>, _: Args<'_>) -> Reply<'static> {
-    Reply::Array(Vec::new())
 }
 
 fn save(scope: &mut Scope<'_>, _: Args<'_>) -> LocalBoxFuture<'static, Reply<'static>> {
