@@ -45,7 +45,7 @@ async fn delete_some(node: &Arc<Node>, cursor: &mut u32) -> bool {
     found.sort();
     let mut segment = Box::<Segment>::default();
     for of_one_db in found.chunk_by(|(a, _), (b, _)| a == b) {
-        let mut args: Vec<&[u8]> = vec![keyspace::EXPIRE_COMMAND.as_bytes()];
+        let mut args: Vec<&[u8]> = vec![b"ringfort.expire"];
         args.extend(of_one_db.iter().map(|(_, key)| &key[..]));
         segment.write(of_one_db[0].0, &args, true);
     }

@@ -103,7 +103,7 @@ impl Node {
         let full = limit > 0
             && command.spec.flags.has(Flags::DENYOOM)
             && settings.maxmemory_policy() == MemoryPolicy::Noeviction
-            && self.keyspace.used_bytes() as u64 > limit;
+            && self.keyspace.memory_bytes() as u64 > limit;
         full.then(|| Reply::error("OOM command not allowed when used memory > 'maxmemory'."))
     }
 

@@ -164,7 +164,7 @@ async fn start(config: Config, bound: Bound) -> Result<(Arc<Node>, Groups), Stri
     tokio::spawn(batcher.clone().run(group.clone()));
     let node = Node {
         id: place.id,
-        identity,
+        identity: identity.clone(),
         shard: place.shard,
         clustered,
         bound,

@@ -38,7 +38,7 @@ impl Admin for AdminService {
             topology: Some(topology(&node)),
             group: Some(group(&node)),
             keys: keys(&node),
-            memory_bytes: node.keyspace.used_bytes() as u64,
+            memory_bytes: node.keyspace.memory_bytes() as u64,
             clients: node.clients.len() as u64,
             uptime_ms: unix_ms().saturating_sub(node.started_at_ms),
             ready: not_ready.is_none(),

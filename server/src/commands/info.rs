@@ -84,7 +84,7 @@ fn clients(node: &Node, _: u64, lines: &mut String) {
 
 fn memory(node: &Node, _: u64, lines: &mut String) {
     let process = Process::now();
-    let used = node.keyspace.used_bytes() as u64;
+    let used = node.keyspace.memory_bytes() as u64;
     let limit = node.config.settings.maxmemory_bytes();
     memory_field(lines, "used_memory", used);
     memory_field(lines, "used_memory_rss", process.resident_bytes);

@@ -4,7 +4,6 @@
 //! it holds writes; one that was not given to it has certainly not been executed.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -140,7 +139,7 @@ fn give_back(parcel: Parcel, outcome: Outcome, deliveries: &mut Deliveries) {
 }
 
 /// Carries parcels until the stream breaks; the next parcel after that starts a new link.
-async fn run(cluster: Arc<str>, peers: Peers, to: NodeId, mut parcels: mpsc::Receiver<Parcel>) {
+async fn run(identity: Identity, peers: Peers, to: NodeId, mut parcels: mpsc::Receiver<Parcel>) {
     let mut carried = Carried::default();
     if let Err(why) = carry(&identity, &peers, to, &mut parcels, &mut carried).await {
         tracing::debug!(node = to, "forwarding link ended: {why}");

@@ -92,7 +92,7 @@ fn gauges(node: &Node) -> Vec<Metric> {
         gauge(
             "ringfort_memory_used_bytes",
             "Bytes of data, as compared with maxmemory.",
-            keyspace.used_bytes() as u64,
+            keyspace.memory_bytes() as u64,
         ),
         gauge("ringfort_raft_term", "The current term.", group.term),
         gauge("ringfort_raft_is_leader", "Whether this replica leads.", leads),
