@@ -10,12 +10,8 @@ pub struct Row {
     pub name: String,
     /// Redis' group.
     pub group: String,
-    /// What `COMMAND DOCS` says.
-    pub summary: String,
     /// The Redis version that brought it.
     pub since: String,
-    /// What it costs.
-    pub complexity: String,
     /// Its arguments.
     pub args: Vec<Arg>,
     /// Its subcommands.
@@ -66,9 +62,7 @@ fn row(name: &str, words: &Value) -> Row {
     Row {
         name: name.to_owned(),
         group: text("group"),
-        summary: text("summary"),
         since: text("since"),
-        complexity: text("complexity"),
         args: args(words.field("arguments")),
         subcommands: subcommands.iter().map(|(name, words)| row(&name.text(), words)).collect(),
     }
@@ -93,61 +87,4 @@ fn arg(words: &Value) -> Arg {
         multiple: has("multiple"),
         args: args(words.field("arguments")),
     }
-}
-
-/// The table as a page of the documentation.
-pub fn page(rows: &[Row]) -> String {
-    let mut groups: Vec<&str> = rows.iter().map(|row| row.group.as_str()).collect();
-    groups.sort_unstable();
-    groups.dedup();
-    let mut page = String::from(
-        "# Commands\n\nWritten by `cargo xtask fix` from what the server says of itself \
-         (`COMMAND DOCS`).\nWhere a command behaves unlike Redis 7.0, the comparison's list of \
-         differences has the\nreason: `compat-tests/tests/it/comparison/differences.txt`.\n",
-    );
-    for group in groups {
-        page.push_str(&format!(
-            "\n## {group}\n\n| command | since | cost | what it does |\n|---|---|---|---|\n"
-        ));
-        for row in rows.iter().filter(|row| row.group == group).flat_map(Row::callable) {
-            page.push_str(&format!(
-                "| `{}` | {} | {} | {} |\n",
-                usage(row),
-                row.since,
-                cell(&row.complexity),
-                cell(&row.summary)
-            ));
-        }
-    }
-    page
-}
-
-fn usage(row: &Row) -> String {
-    let mut words = vec![row.name.replace('|', " ").to_uppercase()];
-    words.extend(row.args.iter().map(shape));
-    cell(&words.join(" "))
-}
-
-fn shape(arg: &Arg) -> String {
-    let inner = |separator: &str| arg.args.iter().map(shape).collect::<Vec<_>>().join(separator);
-    let value = match arg.kind.as_str() {
-        "pure-token" => String::new(),
-        "oneof" => format!("<{}>", inner(" | ")),
-        "block" => inner(" "),
-        _ => arg.name.clone(),
-    };
-    let mut text = match &arg.token {
-        Some(token) if value.is_empty() => token.clone(),
-        Some(token) => format!("{token} {value}"),
-        None => value,
-    };
-    if arg.multiple {
-        text = format!("{text} [{text} ...]");
-    }
-    if arg.optional { format!("[{text}]") } else { text }
-}
-
-/// A pipe would end a table's cell, also inside backquotes.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
 }

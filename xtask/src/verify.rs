@@ -1,7 +1,10 @@
 //! The checks that need no test run, and their repair.
 
-use crate::shell::{Done, cargo, run as run_program, server};
+use crate::shell::{Done, cargo, run as run_program};
 use crate::{house, imports, protobuf};
+
+/// Makes a test write what it would compare.
+const BLESS: &str = "RINGFORT_BLESS";
 
 /// A check's name and the check.
 type Check = (&'static str, fn() -> Done);
@@ -14,7 +17,7 @@ pub(crate) fn run() -> Done {
         ("house rules", house::check),
         ("protobuf code", protobuf::check),
         ("clippy", clippy),
-        ("docs/commands.md", || commands_page("--check")),
+        ("pages made from tables", || pages(false)),
     ];
     let mut failed = Vec::new();
     for (name, check) in checks {
@@ -33,7 +36,7 @@ pub(crate) fn run() -> Done {
 pub(crate) fn fix() -> Done {
     protobuf::write()?;
     run_program(cargo().args(["fmt", "--all"]))?;
-    commands_page("--write")
+    pages(true)
 }
 
 /// Builds the server that the black-box tests and the measurements start.
@@ -47,10 +50,14 @@ fn clippy() -> Done {
     run_program(&mut clippy)
 }
 
-/// The page is written from what a running server says of its own commands.
-fn commands_page(mode: &str) -> Done {
-    build_server()?;
-    let mut page = cargo();
-    page.args(["run", "--quiet", "--package", "compat-tests", "--bin", "commands-page", "--"]);
-    run_program(page.args([mode, "docs/commands.md"]).env("RINGFORT_BIN", server()))
+/// The pages made from the tables of commands and settings; the server's own tests know how.
+fn pages(bless: bool) -> Done {
+    let mut test = cargo();
+    test.args(["test", "--quiet", "--package", "ringfort", "--", "page"]);
+    if bless {
+        test.env(BLESS, "1")
+    } else {
+        test.env_remove(BLESS)
+    };
+    run_program(&mut test)
 }
