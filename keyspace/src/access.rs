@@ -1,45 +1,44 @@
-//! What handlers see of the keyspace: [`View`] to look, [`Txn`] to change.
+//! What handlers see of the keyspace to look at: [`View`]. [`Txn`] adds the changes.
 //!
-//! A handler names keys; databases, slots, locks, expiry, copying for pins and telling the
-//! observer happen below. Keys whose time is over are hidden from every look-up, and are deleted
-//! when a change meets them. A `Txn` derefs to its `View`.
+//! A handler names keys; databases, slots, locks and expiry happen below. Keys whose time is over
+//! are hidden from every look-up.
 //!
 //! A handler may touch the keys that its command's row declares (and, with
 //! [`Flags::OTHER_DB`](crate::command::Flags::OTHER_DB), those keys in the database that an
-//! argument names), or everything if the row has `KEYLESS_DATA`. Anything else is a bug and
-//! panics.
+//! argument names), or everything if the row has `KEYLESS_DATA`. Others look as if they did not
+//! exist, and to change one is a bug and panics.
 
-use std::ops::Deref;
+use std::cell::Cell;
 
-use crate::keyspace::{Keyspace, Observer};
-use crate::value::{Kind, StringValue, WrongType};
+use crate::access_data;
+use crate::hash::next_random;
+use crate::keyspace::Keyspace;
+use crate::locks::{Locks, Unit};
+use crate::object::Object;
+use crate::packed::{Packed, Value};
+use crate::slot::slot_of;
+use crate::slot_data::string_of;
+pub use crate::txn::Txn;
+use crate::value::{EMBSTR_BYTES_MAX, Kind, StringValue, WrongType};
+
+/// What a key costs in its table: 12 bytes a place, of which at least 70 % are taken.
+const TABLE_BYTES_PER_KEY: usize = 16;
 
 /// The locked slots of a read.
 pub struct View<'a> {
-    _keyspace: &'a Keyspace,
-}
-
-/// The locked slots of a write.
-pub struct Txn<'a> {
-    view: View<'a>,
-    _observer: &'a mut dyn Observer,
+    pub(crate) keyspace: &'a Keyspace,
+    pub(crate) locks: Locks<'a>,
+    now_ms: u64,
+    db: u8,
+    /// Where random numbers have got to; `None` in a read that has not asked for one.
+    random: Cell<Option<u64>>,
 }
 
 /// A key that exists.
 #[derive(Clone, Copy)]
 pub struct Found<'v> {
-    _value: StringValue<'v>,
-}
-
-/// What becomes of a key's TTL when its value is replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ttl {
-    /// The key keeps the TTL it has, if any.
-    Keep,
-    /// The key lives for ever.
-    Clear,
-    /// The key's time is over at this Unix time in milliseconds.
-    At(u64),
+    packed: &'v Packed,
+    now_ms: u64,
 }
 
 /// A key of a database.
@@ -51,44 +50,70 @@ pub struct Place<'k> {
     pub key: &'k [u8],
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    pub(crate) fn new(
+        keyspace: &'a Keyspace,
+        locks: Locks<'a>,
+        now_ms: u64,
+        random: Option<u64>,
+    ) -> View<'a> {
+        View { keyspace, locks, now_ms, db: 0, random: Cell::new(random) }
+    }
+
+    /// Goes over to a call's database.
+    pub(crate) fn enter(&mut self, db: u8) {
+        self.db = db;
+    }
+
+    pub(crate) fn random_state(&self) -> Option<u64> {
+        self.random.get()
+    }
+
     /// The command's time in Unix milliseconds: never behind the last entry's.
     pub fn now_ms(&self) -> u64 {
-        todo!("now_ms")
+        self.now_ms
     }
 
     /// The command's database.
     pub fn db(&self) -> u8 {
-        todo!("db")
+        self.db
     }
 
     /// How many databases there are.
     pub fn databases(&self) -> u8 {
-        todo!("databases")
+        self.keyspace.databases()
     }
 
     /// Whether the access data counts frequency for eviction (`maxmemory-policy *-lfu`): OBJECT
     /// FREQ answers only then, OBJECT IDLETIME only otherwise.
     pub fn lfu(&self) -> bool {
-        todo!("lfu")
+        self.keyspace.lfu()
     }
 
     /// The key, if it exists; counts as an access of it (TOUCH, GET).
     pub fn find(&self, key: &[u8]) -> Option<Found<'_>> {
-        let _ = key;
-        todo!("find")
+        let found = self.peek(key)?;
+        access_data::touch(found.packed.access(), self.now_ms, self.lfu());
+        Some(found)
     }
 
     /// The key, if it exists; its access data stay as they are (TTL, TYPE, OBJECT).
     pub fn peek(&self, key: &[u8]) -> Option<Found<'_>> {
-        let _ = key;
-        todo!("peek")
+        self.peek_at(Place { db: self.db, key })
     }
 
     /// [`View::peek`] in another database.
     pub fn peek_at(&self, place: Place<'_>) -> Option<Found<'_>> {
-        let _ = place;
-        todo!("peek_at")
+        let held = match &self.locks {
+            // The slot of the one key that the call names: the hot path computes no slot twice.
+            Locks::One(held) => {
+                debug_assert!(held.as_ref().is_none_or(|held| held.unit == self.unit(place)));
+                held.as_ref()
+            }
+            locks => locks.get(self.unit(place)),
+        };
+        let packed = held?.data.get_live(self.keyspace.hashed(place.key), self.now_ms)?;
+        Some(self.found(packed))
     }
 
     /// Whether the key exists; does not count as an access.
@@ -98,24 +123,27 @@ impl View<'_> {
 
     /// The string at `key`; counts as an access of it.
     pub fn string(&self, key: &[u8]) -> Result<Option<StringValue<'_>>, WrongType> {
-        let _ = key;
-        todo!("string")
+        self.find(key).map(|found| found.string()).transpose()
     }
 
     /// The next random number: from the entry's seed in a write, so the same on every replica.
     pub fn random(&self) -> u64 {
-        todo!("random")
+        let mut state = self.random.get().unwrap_or_else(|| self.keyspace.read_seed(self.now_ms));
+        let random = next_random(&mut state);
+        self.random.set(Some(state));
+        random
     }
 
     /// A random number below `bound`, which is not 0.
     pub fn random_below(&self, bound: u64) -> u64 {
-        let _ = bound;
-        todo!("random_below")
+        assert!(bound > 0, "no number is below 0");
+        // Scaled: some numbers are likelier than others by bound / 2^64.
+        (u128::from(self.random()) * u128::from(bound) >> 64) as u64
     }
 
     /// Keys in the command's database, expired ones not yet deleted included (DBSIZE).
     pub fn len(&self) -> usize {
-        todo!("len")
+        self.keyspace.len(self.db)
     }
 
     /// Whether the command's database has no keys.
@@ -123,142 +151,61 @@ impl View<'_> {
         self.len() == 0
     }
 
-    /// One step of SCAN over the command's database: visits about `count` keys from `cursor` on
-    /// and returns the cursor to go on with, 0 at the end. Every key that is there from the first
-    /// step to the last is visited, whatever grows or shrinks in between; 0 starts.
-    pub fn scan(
-        &self,
-        cursor: u64,
-        count: usize,
-        visit: &mut dyn FnMut(&[u8], Found<'_>),
-    ) -> u64 {
-        let _ = (cursor, count, visit);
-        todo!("scan")
+    pub(crate) fn found<'v>(&self, packed: &'v Packed) -> Found<'v> {
+        Found { packed, now_ms: self.now_ms }
     }
 
-    /// Visits every key of the command's database (KEYS), in the order of [`View::scan`].
-    pub fn for_each(&self, visit: &mut dyn FnMut(&[u8], Found<'_>)) {
-        let _ = visit;
-        todo!("for_each")
-    }
-
-    /// Any key of the command's database, each as likely; `None` if it has none.
-    pub fn random_key(&self) -> Option<Vec<u8>> {
-        todo!("random_key")
+    pub(crate) fn unit(&self, place: Place<'_>) -> Unit {
+        Unit::new(self.keyspace.stored_at(place.db), slot_of(place.key))
     }
 }
 
 impl<'v> Found<'v> {
     /// Its type.
     pub fn kind(&self) -> Kind {
-        todo!("kind")
+        match self.packed.value() {
+            Value::Int(_) | Value::Bytes(_) | Value::Object(Object::String(_)) => Kind::String,
+        }
     }
 
     /// Its encoding, as OBJECT ENCODING names it.
     pub fn encoding(&self) -> &'static str {
-        todo!("encoding")
+        match self.packed.value() {
+            Value::Int(_) => "int",
+            Value::Bytes(bytes) if bytes.len() <= EMBSTR_BYTES_MAX && !self.packed.is_raw() => {
+                "embstr"
+            }
+            Value::Bytes(_) | Value::Object(Object::String(_)) => "raw",
+        }
     }
 
     /// The string, if it is one.
     pub fn string(&self) -> Result<StringValue<'v>, WrongType> {
-        todo!("string")
+        string_of(self.packed)
     }
 
     /// When its time is over, in Unix milliseconds; `None`: never.
     pub fn expires_at_ms(&self) -> Option<u64> {
-        todo!("expires_at_ms")
+        self.packed.expires_at_ms()
     }
 
     /// Seconds since its last access (OBJECT IDLETIME).
     pub fn idle_seconds(&self) -> u64 {
-        todo!("idle_seconds")
+        access_data::idle_seconds(self.packed.access(), self.now_ms).into()
     }
 
     /// The logarithmic access counter (OBJECT FREQ), decayed up to now.
     pub fn frequency(&self) -> u8 {
-        todo!("frequency")
+        access_data::frequency(self.packed.access(), self.now_ms)
+    }
+
+    /// A copy for another key.
+    pub(crate) fn copied(&self, key: &[u8]) -> Packed {
+        self.packed.copied(key)
     }
 
     /// Bytes it takes, its place in the table included (MEMORY USAGE).
     pub fn memory_bytes(&self) -> usize {
-        todo!("memory_bytes")
-    }
-}
-
-impl<'a> Deref for Txn<'a> {
-    type Target = View<'a>;
-
-    fn deref(&self) -> &View<'a> {
-        &self.view
-    }
-}
-
-impl Txn<'_> {
-    /// Sets `key` to a string, whatever was there.
-    pub fn set(&mut self, key: &[u8], value: StringValue<'_>, ttl: Ttl) {
-        let _ = (key, value, ttl);
-        todo!("set")
-    }
-
-    /// Deletes `key`; whether it existed.
-    pub fn remove(&mut self, key: &[u8]) -> bool {
-        let _ = key;
-        todo!("remove")
-    }
-
-    /// Sets or, with `None`, clears the TTL; whether the key exists. The time may be over already:
-    /// the key is then hidden at once, and gone for whoever looks.
-    pub fn set_expiry(&mut self, key: &[u8], expires_at_ms: Option<u64>) -> bool {
-        let _ = (key, expires_at_ms);
-        todo!("set_expiry")
-    }
-
-    /// Appends to the string at `key`, created if missing (as an integer if `bytes` are one, as
-    /// APPEND does); its length then.
-    pub fn append(&mut self, key: &[u8], bytes: &[u8]) -> Result<usize, WrongType> {
-        let _ = (key, bytes);
-        todo!("append")
-    }
-
-    /// The string at `key` to change in place, created if missing and padded with zero bytes up
-    /// to `len_min`; its TTL stays, its encoding becomes `raw` (SETRANGE, SETBIT). Amortised.
-    pub fn string_mut(&mut self, key: &[u8], len_min: usize) -> Result<&mut [u8], WrongType> {
-        let _ = (key, len_min);
-        todo!("string_mut")
-    }
-
-    /// Moves a value with its TTL to another key, slot or database, replacing what is there
-    /// (RENAME, MOVE); whether `from` existed. `from == to` changes nothing.
-    pub fn rename(&mut self, from: Place<'_>, to: Place<'_>) -> bool {
-        let _ = (from, to);
-        todo!("rename")
-    }
-
-    /// Copies a value with its TTL, replacing what is there (COPY); whether `from` existed.
-    pub fn copy(&mut self, from: Place<'_>, to: Place<'_>) -> bool {
-        let _ = (from, to);
-        todo!("copy")
-    }
-
-    /// Empties the command's database (FLUSHDB).
-    pub fn flush_db(&mut self) {
-        todo!("flush_db")
-    }
-
-    /// Empties every database (FLUSHALL).
-    pub fn flush_all(&mut self) {
-        todo!("flush_all")
-    }
-
-    /// Exchanges two databases (SWAPDB), both below [`View::databases`].
-    pub fn swap_db(&mut self, first: u8, second: u8) {
-        let _ = (first, second);
-        todo!("swap_db")
-    }
-
-    /// Deletes `key` if its time is over; whether it was (the leader's expiry command).
-    pub fn remove_expired(&mut self, key: &[u8]) -> bool {
-        let _ = key;
-        todo!("remove_expired")
+        self.packed.heap_bytes() + TABLE_BYTES_PER_KEY
     }
 }

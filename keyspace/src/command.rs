@@ -1,9 +1,12 @@
 //! The command table: one row per command beside its handler, and everything derived from it.
 
+use std::sync::LazyLock;
+
 use resp::Reply;
 
 use crate::access::{Txn, View};
-use crate::{expiry, generic, string};
+use crate::hash::hash;
+use crate::{expiry, generic, internal, number, string};
 
 /// A request's arguments, the command's name first.
 pub type Args<'a> = &'a [&'a [u8]];
@@ -189,19 +192,59 @@ pub enum Run {
     Container(&'static [Command]),
 }
 
-/// The families' rows, in the order that COMMAND lists them.
-static FAMILIES: &[&[Command]] = &[string::COMMANDS, generic::COMMANDS, expiry::COMMANDS];
+/// The families' rows, in the order that COMMAND lists them; ours that no client may call last.
+static FAMILIES: &[&[Command]] =
+    &[string::COMMANDS, generic::COMMANDS, expiry::COMMANDS, internal::COMMANDS];
+
+/// Longer names are no commands; they are not even lowered.
+const NAME_BYTES_MAX: usize = 32;
+
+/// Places of the index, a power of two: with a few hundred commands three look-ups of four end at
+/// the first place.
+const INDEX_PLACES: usize = 1024;
+
+/// The rows by their names' hashes; a row whose place is taken stands in the next free one.
+static INDEX: LazyLock<Box<[Option<&'static Command>]>> = LazyLock::new(|| {
+    let mut index: Box<[Option<&'static Command>]> = vec![None; INDEX_PLACES].into();
+    assert!(all().count() < INDEX_PLACES / 2, "the index must stay sparse");
+    for command in all() {
+        let name = command.spec.name.as_bytes();
+        let place = places(name).find(|place| index[*place].is_none());
+        index[place.expect("half of the places are free")] = Some(command);
+    }
+    index
+});
 
 /// The row for a request, case ignored; for a container the subcommand's row when the second
 /// argument names one, else the container itself. `None`: no such command.
 pub fn lookup(args: Args<'_>) -> Option<&'static Command> {
-    let _ = args;
-    todo!("lookup")
+    let mut lowered = [0; NAME_BYTES_MAX];
+    let name = lowered.get_mut(..args.first()?.len())?;
+    name.copy_from_slice(args[0]);
+    name.make_ascii_lowercase();
+    let mut place = places(name);
+    let command = loop {
+        let command = INDEX[place.next()?]?;
+        if command.spec.name.as_bytes() == name {
+            break command;
+        }
+    };
+    let (Run::Container(subcommands), Some(wanted)) = (command.run, args.get(1)) else {
+        return Some(command);
+    };
+    let is_wanted = |row: &&Command| row.spec.name.as_bytes().eq_ignore_ascii_case(wanted);
+    Some(subcommands.iter().find(is_wanted).unwrap_or(command))
 }
 
 /// Every data command, families in order.
 pub fn all() -> impl Iterator<Item = &'static Command> {
     FAMILIES.iter().copied().flatten()
+}
+
+/// Where a name may stand in the index, in the order of trying.
+fn places(name: &[u8]) -> impl Iterator<Item = usize> + use<> {
+    let first = hash(0, name) as usize;
+    (0..INDEX_PLACES).map(move |step| (first.wrapping_add(step)) % INDEX_PLACES)
 }
 
 impl Spec {
@@ -212,13 +255,188 @@ impl Spec {
         args: Args<'_>,
         found: &mut dyn FnMut(usize),
     ) -> Result<(), &'static str> {
-        let _ = (args, found);
-        todo!("key_indexes")
+        match self.keys {
+            Keys::None => {}
+            Keys::Range { first, last, step } => {
+                let behind = match usize::try_from(last) {
+                    Ok(last) => args.len().min(last + 1),
+                    Err(_) => (args.len() + 1).saturating_sub(last.unsigned_abs() as usize),
+                };
+                (first..behind).step_by(step).for_each(found);
+            }
+            Keys::Counted { at } => {
+                let count = args.get(at).and_then(|count| number::parse_i64(count));
+                let count = count.ok_or("ERR value is not an integer or out of range")?;
+                let rest = args.len() - at - 1;
+                match usize::try_from(count) {
+                    Ok(1..) if count as usize <= rest => {
+                        (at + 1..at + 1 + count as usize).for_each(found);
+                    }
+                    Ok(1..) => {
+                        return Err("ERR Number of keys can't be greater than number of args");
+                    }
+                    _ => return Err("ERR numkeys should be greater than 0"),
+                }
+            }
+            Keys::After(keyword) => {
+                let is_keyword = |arg: &&[u8]| arg.eq_ignore_ascii_case(keyword.as_bytes());
+                let at = args.iter().skip(1).position(is_keyword).ok_or(SYNTAX)? + 1;
+                let rest = args.len() - at - 1;
+                if rest == 0 || rest % 2 != 0 {
+                    return Err(SYNTAX);
+                }
+                (at + 1..at + 1 + rest / 2).for_each(found);
+            }
+            Keys::Computed(compute) => compute(args).into_iter().for_each(found),
+        }
+        Ok(())
     }
 
     /// Whether `count` arguments, the name included, fit the arity.
     pub fn accepts(&self, count: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;
         if self.arity >= 0 { count == wanted } else { count >= wanted }
+    }
+}
+
+const SYNTAX: &str = "ERR syntax error";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn rows() -> Vec<(Option<&'static Command>, &'static Command)> {
+        let mut rows = Vec::new();
+        for command in all() {
+            rows.push((None, command));
+            if let Run::Container(subcommands) = command.run {
+                rows.extend(subcommands.iter().map(|row| (Some(command), row)));
+            }
+        }
+        rows
+    }
+
+    #[test]
+    fn every_row_is_found_by_its_name_in_any_case() {
+        for (parent, row) in rows() {
+            let path: Vec<String> =
+                parent.iter().chain([&row]).map(|row| row.spec.name.to_uppercase()).collect();
+            let args: Vec<&[u8]> = path.iter().map(|name| name.as_bytes()).collect();
+            assert!(std::ptr::eq(lookup(&args).unwrap(), row), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_command_is_not_found() {
+        assert!(lookup(&[]).is_none());
+        assert!(lookup(&[b""]).is_none());
+        assert!(lookup(&[b"gett"]).is_none());
+        assert!(lookup(&[b"get\0"]).is_none());
+        assert!(lookup(&[&[b'g'; 100]]).is_none());
+    }
+
+    #[test]
+    fn a_container_stands_for_subcommands_it_does_not_have() {
+        let object = lookup(&[b"object"]).unwrap();
+        assert!(matches!(object.run, Run::Container(_)));
+        assert!(std::ptr::eq(lookup(&[b"OBJECT", b"nope"]).unwrap(), object));
+    }
+
+    #[test]
+    fn names_are_short_lower_case_and_unique() {
+        let mut seen = BTreeSet::new();
+        for (parent, row) in rows() {
+            let name = row.spec.name;
+            assert!(seen.insert((parent.map(|parent| parent.spec.name), name)), "{name} twice");
+            assert!(!name.is_empty() && name.len() <= NAME_BYTES_MAX, "{name}");
+            let lower = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
+            assert!(name.bytes().all(lower), "{name}");
+        }
+    }
+
+    #[test]
+    fn rows_agree_with_themselves() {
+        for (parent, row) in rows() {
+            let Spec { name, flags, keys, arity, args, .. } = row.spec;
+            let write = matches!(row.run, Run::Write(_));
+            let read = matches!(row.run, Run::Read(_));
+            assert_eq!(flags.has(Flags::WRITE), write, "{name}: the flag and the handler");
+            let keyless = flags.has(Flags::KEYLESS_DATA);
+            let has_keys = !matches!(keys, Keys::None);
+            let looks = read && (keyless || has_keys);
+            assert_eq!(flags.has(Flags::READONLY), looks, "{name}: the flag and the handler");
+            assert!(!flags.has(Flags::DENYOOM) || write, "{name}: only writes take memory");
+            assert!(arity != 0, "{name}: the name itself counts");
+            let words = if parent.is_some() { 2 } else { 1 };
+            let fixed = |arg: &Arg| !arg.optional;
+            let least =
+                words + args.iter().filter(|arg| fixed(arg)).map(least_words).sum::<usize>();
+            let most_is_least = !args.iter().any(|arg| arg.optional || arg.multiple);
+            if !matches!(row.run, Run::Container(_)) {
+                assert_eq!(arity.unsigned_abs() as usize, least, "{name}: arity and arguments");
+                assert!(arity < 0 || most_is_least, "{name}: a fixed arity, but arguments vary");
+            }
+            assert!(!(keyless && has_keys), "{name}: names keys, so it is not keyless");
+            assert!(!write || keyless || has_keys, "{name}: works on no data");
+            if let Keys::Range { first, last, step } = keys {
+                assert!(first >= words && step > 0, "{name}");
+                assert!(last < 0 || last as usize >= first, "{name}");
+                assert!(arity.unsigned_abs() as usize > first, "{name}: its first key may miss");
+            }
+        }
+    }
+
+    fn least_words(arg: &Arg) -> usize {
+        let token = usize::from(arg.token.is_some());
+        match arg.kind {
+            ArgKind::PureToken => 1,
+            ArgKind::OneOf(choices) => token + choices.iter().map(least_words).min().unwrap_or(0),
+            ArgKind::Block(parts) => {
+                token + parts.iter().filter(|arg| !arg.optional).map(least_words).sum::<usize>()
+            }
+            _ => token + 1,
+        }
+    }
+
+    fn indexes(keys: Keys, args: &[&str]) -> Result<Vec<usize>, &'static str> {
+        let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
+        let spec = Spec { keys, ..lookup(&[b"get"]).unwrap().spec };
+        let mut found = Vec::new();
+        spec.key_indexes(&args, &mut |index| found.push(index)).map(|()| found)
+    }
+
+    #[test]
+    fn keys_are_found_where_rows_say() {
+        let range = |first, last, step| Keys::Range { first, last, step };
+        assert_eq!(indexes(range(1, 1, 1), &["get", "k"]), Ok(vec![1]));
+        assert_eq!(indexes(range(1, -1, 1), &["del", "a", "b", "c"]), Ok(vec![1, 2, 3]));
+        assert_eq!(indexes(range(1, -1, 2), &["mset", "a", "1", "b", "2"]), Ok(vec![1, 3]));
+        assert_eq!(indexes(range(1, -2, 1), &["blpop", "a", "b", "0"]), Ok(vec![1, 2]));
+        assert_eq!(indexes(range(1, -1, 1), &["del"]), Ok(vec![]));
+        assert_eq!(indexes(range(2, 2, 1), &["object"]), Ok(vec![]));
+        assert_eq!(indexes(Keys::None, &["scan", "0"]), Ok(vec![]));
+        let computed = Keys::Computed(|args| vec![args.len() - 1]);
+        assert_eq!(indexes(computed, &["x", "y", "z"]), Ok(vec![2]));
+    }
+
+    #[test]
+    fn counted_keys_are_checked_against_the_arguments() {
+        let counted = |args: &[&str]| indexes(Keys::Counted { at: 1 }, args);
+        assert_eq!(counted(&["sintercard", "2", "a", "b", "limit", "1"]), Ok(vec![2, 3]));
+        for count in ["3", "0", "-1", "x", "9223372036854775807", "-9223372036854775808"] {
+            assert!(counted(&["sintercard", count, "a", "b"]).is_err(), "{count}");
+        }
+        assert!(counted(&["sintercard"]).is_err());
+    }
+
+    #[test]
+    fn keys_after_a_keyword_are_half_of_what_follows() {
+        let after = |args: &[&str]| indexes(Keys::After("STREAMS"), args);
+        assert_eq!(after(&["xread", "count", "1", "streams", "a", "b", "0", "0"]), Ok(vec![4, 5]));
+        assert!(after(&["xread", "streams", "a", "b", "0"]).is_err());
+        assert!(after(&["xread", "streams"]).is_err());
+        assert!(after(&["xread", "count"]).is_err());
     }
 }

@@ -1,10 +1,21 @@
-//! The slots, their locks, and the ways in: read, write, pin, restore.
+//! The keyspace: databases of slots, and the ways in: read, write, pin, restore.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
+use parking_lot::{Mutex, MutexGuard};
 use resp::Reply;
 
-use crate::command::{Args, Command};
+use crate::access::{Txn, View};
+use crate::command::{Args, Command, Keys, Run};
+use crate::database::Database;
+use crate::hash::{hash, next_random};
+use crate::locks::{Held, Locks, Unit};
+use crate::pin::{Pin, Pins};
+use crate::slot_data::{Hashed, SlotData};
+use crate::table;
+use crate::unit::{self, Meta};
+use crate::wire::Fault;
 
 /// One command to run in one database.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +24,7 @@ pub struct Call<'a> {
     pub command: &'static Command,
     /// Its arguments, the name first; arity and keys already checked.
     pub args: Args<'a>,
-    /// The database, 0..16; always 0 in a cluster.
+    /// The database, below the keyspace's number of them; always 0 in a cluster.
     pub db: u8,
 }
 
@@ -37,25 +48,8 @@ pub trait Observer {
 /// keyspace's own few facts (the last entry's time, the database map).
 pub type UnitId = u32;
 
-/// The data of one shard: 16 databases of 16,384 slots, each slot with its own table and lock.
-pub struct Keyspace {}
-
-/// The whole state at one log index, read unit by unit while writes go on (copy-on-write).
-/// Dropping it ends the copying.
-pub struct Pin {}
-
-impl Pin {
-    /// Identifies the pinned moment; passed to [`Keyspace::pin`] once its units are stored.
-    pub fn epoch(&self) -> u64 {
-        todo!("epoch")
-    }
-
-    /// The next unit's bytes (versioned; the store adds checksums); empty bytes: the unit is
-    /// empty. `None`: all were given. Takes one slot's lock at a time, for that slot only.
-    pub fn next_unit(&mut self) -> Option<(UnitId, Vec<u8>)> {
-        todo!("next_unit")
-    }
-}
+/// The unit of the keyspace's own facts; the slots' follow.
+const META_UNIT: UnitId = 0;
 
 /// A unit's bytes that do not decode; the text says where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,20 +61,66 @@ pub struct Corrupt {
     pub what: String,
 }
 
+/// The data of one shard: 16 databases of 16,384 slots, each slot with its own table and lock.
+///
+/// Lock order: the writer, then slots in ascending order of units; a slot's lock is never held
+/// while the writer's is waited for.
+pub struct Keyspace {
+    /// As they are stored; SWAPDB exchanges entries of the map and leaves these alone.
+    databases: Box<[Database]>,
+    /// For each database where it is stored; changed under every lock, with `map_version`.
+    map: Box<[AtomicU8]>,
+    map_version: AtomicU64,
+    last_now_ms: AtomicU64,
+    /// The key of the tables' hashes. Drawn from the first entry's seed: the same on every
+    /// replica, so that SCAN's cursors hold across leaders, and unknown to clients.
+    hash_seed: AtomicU64,
+    lfu: AtomicBool,
+    /// Counts reads that asked for random numbers; their seeds.
+    random_reads: AtomicU64,
+    writer: Mutex<Writer>,
+}
+
+/// What only the one writer needs.
+pub(crate) struct Writer {
+    pub(crate) pins: Pins,
+    /// The last entry's seed, and where its random numbers have got to.
+    entry_seed: u64,
+    random: u64,
+}
+
 impl Keyspace {
     /// An empty keyspace with `databases` databases (16 standalone, 1 in a cluster); a database's
     /// slots are allocated when first written.
     pub fn new(databases: u8) -> Keyspace {
-        let _ = databases;
-        todo!("new")
+        assert!(databases > 0, "database 0 always exists");
+        Keyspace {
+            databases: std::iter::repeat_with(Database::new).take(databases.into()).collect(),
+            map: (0..databases).map(AtomicU8::new).collect(),
+            map_version: AtomicU64::new(0),
+            last_now_ms: AtomicU64::new(0),
+            hash_seed: AtomicU64::new(0),
+            lfu: AtomicBool::new(false),
+            random_reads: AtomicU64::new(0),
+            writer: Mutex::new(Writer { pins: Pins::new(), entry_seed: 0, random: 0 }),
+        }
     }
 
     /// Runs reads atomically: all their slots are locked, in order, before the first runs; `reply`
     /// is called once per call, before the locks are released. Keys expired by
     /// `max(now_ms, the last entry's)` are hidden.
     pub fn read(&self, calls: &[Call<'_>], now_ms: u64, reply: &mut dyn FnMut(Reply<'_>)) {
-        let _ = (calls, now_ms, reply);
-        todo!("read")
+        let locks = Locks::take(self, calls);
+        let mut view = View::new(self, locks, now_ms.max(self.last_now_ms()), None);
+        for call in calls {
+            view.enter(call.db);
+            match (keys_fault(call), call.command.run) {
+                (None, Run::Read(run)) => reply(run(&view, call.args)),
+                (Some(text), _) => reply(Reply::error(text)),
+                (None, Run::Write(_)) => panic!("{} was called as a read", call.command.spec.name),
+                (None, Run::Container(_)) => reply(NO_SUBCOMMAND),
+            }
+        }
     }
 
     /// Runs commands, reads among them, as one atomic write; one thread at a time, in log order.
@@ -91,73 +131,255 @@ impl Keyspace {
         observer: &mut dyn Observer,
         reply: &mut dyn FnMut(Reply<'_>),
     ) {
-        let _ = (calls, clock, observer, reply);
-        todo!("write")
+        let mut writer = self.writer.lock();
+        let now_ms = clock.now_ms.max(self.last_now_ms());
+        self.last_now_ms.store(now_ms, Ordering::Relaxed);
+        if writer.entry_seed != clock.seed {
+            // Several writes of one entry go on drawing where the one before stopped.
+            (writer.entry_seed, writer.random) = (clock.seed, clock.seed);
+        }
+        if self.hash_seed() == 0 {
+            // An odd number is not 0, which says that there is no seed yet.
+            self.set_hash_seed(&mut writer, next_random(&mut { clock.seed }) | 1);
+        }
+        let locks = Locks::take(self, calls);
+        let view = View::new(self, locks, now_ms, Some(writer.random));
+        let mut txn = Txn::new(view, &mut writer, observer);
+        for call in calls {
+            txn.enter(call.db);
+            match (keys_fault(call), call.command.run) {
+                (None, Run::Write(run)) => reply(run(&mut txn, call.args)),
+                (None, Run::Read(run)) => reply(run(&txn, call.args)),
+                (Some(text), _) => reply(Reply::error(text)),
+                (None, Run::Container(_)) => reply(NO_SUBCOMMAND),
+            }
+        }
+        let random = txn.random_state().expect("a write starts with one");
+        drop(txn);
+        writer.random = random;
     }
 
     /// Pins the state between two entries. `since`: only units changed after that pin's epoch.
     pub fn pin(self: &Arc<Self>, since: Option<u64>) -> Pin {
-        let _ = since;
-        todo!("pin")
+        let mut writer = self.writer.lock();
+        let meta = Meta {
+            last_now_ms: self.last_now_ms(),
+            hash_seed: self.hash_seed(),
+            entry_seed: writer.entry_seed,
+            random: writer.random,
+            map: self.map.iter().map(|stored| stored.load(Ordering::Relaxed)).collect(),
+        };
+        let state = writer.pins.start(since);
+        Pin::new(self.clone(), state, (META_UNIT, meta.encode()))
     }
 
     /// Puts a unit's state in place of what is there.
     pub fn load_unit(&self, unit: UnitId, bytes: &[u8]) -> Result<(), Corrupt> {
-        let _ = (unit, bytes);
-        todo!("load_unit")
+        let mut writer = self.writer.lock();
+        let loaded = if unit == META_UNIT {
+            self.load_meta(&mut writer, bytes)
+        } else {
+            self.load_slot(&mut writer, unit, bytes)
+        };
+        loaded.map_err(|what| Corrupt { unit, what: what.to_owned() })
+    }
+
+    fn load_meta(&self, writer: &mut Writer, bytes: &[u8]) -> Result<(), Fault> {
+        let meta = Meta::decode(bytes, self.databases.len())?;
+        let locks = Locks::all(self);
+        self.last_now_ms.store(meta.last_now_ms, Ordering::Relaxed);
+        (writer.entry_seed, writer.random) = (meta.entry_seed, meta.random);
+        self.set_map(&meta.map);
+        drop(locks);
+        self.set_hash_seed(writer, meta.hash_seed);
+        Ok(())
+    }
+
+    fn load_slot(&self, writer: &mut Writer, unit: UnitId, bytes: &[u8]) -> Result<(), Fault> {
+        let place = Unit(unit - 1);
+        if place.0 >= Unit::count(self.databases()) {
+            return Err("of an unknown database");
+        }
+        let database = self.stored(place.stored());
+        let data = unit::decode_slot(bytes, place.slot(), self.hash_seed())?;
+        if bytes.is_empty() && database.slots().is_none() {
+            return Ok(());
+        }
+        let slot = &database.slots_or_make()[usize::from(place.slot())];
+        let mut held = Held { unit: place, data: slot.data.lock() };
+        self.replace(writer, &mut held, data);
+        Ok(())
     }
 
     /// Empties every database, before a snapshot is loaded.
     pub fn clear(&self) {
-        todo!("clear")
+        let mut writer = self.writer.lock();
+        let mut locks = Locks::all(self);
+        for held in locks.held_mut() {
+            self.replace(&mut writer, held, SlotData::default());
+        }
+        self.last_now_ms.store(0, Ordering::Relaxed);
+        self.hash_seed.store(0, Ordering::Relaxed);
+        (writer.entry_seed, writer.random) = (0, 0);
+        let identity: Vec<u8> = (0..self.databases()).collect();
+        self.set_map(&identity);
     }
 
     /// A digest of one slot's keys, values and TTLs, the same on every replica whatever the
     /// tables' history; 0 for an empty slot.
     pub fn digest(&self, db: u8, slot: u16) -> u64 {
-        let _ = (db, slot);
-        todo!("digest")
-    }
-
-    /// Up to `limit` keys whose time is over, for the leader's expiry cycle, from slot `cursor`
-    /// on; returns where to go on. Visits only slots that can have one.
-    pub fn expired(
-        &self,
-        now_ms: u64,
-        cursor: u32,
-        limit: usize,
-        found: &mut dyn FnMut(u8, &[u8]),
-    ) -> u32 {
-        let _ = (now_ms, cursor, limit, found);
-        todo!("expired")
+        self.lock_slot(db, slot).map_or(0, |data| unit::digest_slot(&data))
     }
 
     /// Keys in one database, expired ones not yet deleted included (DBSIZE).
     pub fn len(&self, db: u8) -> usize {
-        let _ = db;
-        todo!("len")
+        self.database(db).len()
+    }
+
+    /// Whether a database has no keys.
+    pub fn is_empty(&self, db: u8) -> bool {
+        self.len(db) == 0
     }
 
     /// Keys with a TTL in one database.
     pub fn volatile_len(&self, db: u8) -> usize {
-        let _ = db;
-        todo!("volatile_len")
+        self.database(db).volatile_len()
     }
 
     /// Keys in one slot of database 0 (CLUSTER COUNTKEYSINSLOT).
     pub fn slot_len(&self, slot: u16) -> usize {
-        let _ = slot;
-        todo!("slot_len")
+        self.lock_slot(0, slot).map_or(0, |data| data.table().len())
     }
 
     /// Up to `count` keys of one slot of database 0 (CLUSTER GETKEYSINSLOT).
     pub fn slot_keys(&self, slot: u16, count: usize) -> Vec<Vec<u8>> {
-        let _ = (slot, count);
-        todo!("slot_keys")
+        let Some(data) = self.lock_slot(0, slot) else { return Vec::new() };
+        data.table().iter().take(count).map(|packed| packed.key().to_vec()).collect()
     }
 
     /// The last applied entry's time, in Unix milliseconds.
     pub fn last_now_ms(&self) -> u64 {
-        todo!("last_now_ms")
+        self.last_now_ms.load(Ordering::Relaxed)
+    }
+
+    /// How many databases there are.
+    pub fn databases(&self) -> u8 {
+        self.databases.len() as u8
+    }
+
+    /// Bytes of all keys, values and tables, without the allocator's own.
+    pub fn memory_bytes(&self) -> usize {
+        self.databases.iter().map(Database::bytes).sum()
+    }
+
+    /// Whether looks at keys are counted for LFU eviction (`maxmemory-policy *-lfu`).
+    pub fn set_lfu(&self, lfu: bool) {
+        self.lfu.store(lfu, Ordering::Relaxed);
+    }
+
+    pub(crate) fn lfu(&self) -> bool {
+        self.lfu.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock()
+    }
+
+    /// A database as it is stored.
+    pub(crate) fn stored(&self, stored: u8) -> &Database {
+        &self.databases[usize::from(stored)]
+    }
+
+    /// Where a database is stored.
+    pub(crate) fn stored_at(&self, db: u8) -> u8 {
+        self.map[usize::from(db)].load(Ordering::Acquire)
+    }
+
+    /// A database by the name that clients know it by.
+    pub(crate) fn database(&self, db: u8) -> &Database {
+        self.stored(self.stored_at(db))
+    }
+
+    pub(crate) fn map_version(&self) -> u64 {
+        self.map_version.load(Ordering::Acquire)
+    }
+
+    /// Changes where databases are stored; the caller holds every lock.
+    pub(crate) fn set_map(&self, map: &[u8]) {
+        for (place, stored) in self.map.iter().zip(map) {
+            place.store(*stored, Ordering::Release);
+        }
+        self.map_version.fetch_add(1, Ordering::Release);
+    }
+
+    /// The key with its hash; the caller holds its slot's lock, so the seed is the table's.
+    pub(crate) fn hashed<'k>(&self, key: &'k [u8]) -> Hashed<'k> {
+        Hashed { key, hash: table::short(hash(self.hash_seed(), key)) }
+    }
+
+    /// A seed for a read that wants random numbers.
+    pub(crate) fn read_seed(&self, now_ms: u64) -> u64 {
+        let count = self.random_reads.fetch_add(1, Ordering::Relaxed);
+        hash(count, &now_ms.to_le_bytes())
+    }
+
+    /// Changes a slot's data: keeps a copy for pins first, and the database's counts right after.
+    pub(crate) fn change<R>(
+        &self,
+        writer: &mut Writer,
+        held: &mut Held<'_>,
+        edit: impl FnOnce(&mut SlotData) -> R,
+    ) -> R {
+        writer.pins.keep(held);
+        let before = held.data.counts();
+        let result = edit(&mut held.data);
+        let database = self.stored(held.unit.stored());
+        database.settle(held.unit.slot(), before, held.data.counts());
+        result
+    }
+
+    fn replace(&self, writer: &mut Writer, held: &mut Held<'_>, data: SlotData) {
+        self.change(writer, held, |place| {
+            let changed_epoch = place.changed_epoch;
+            *place = data;
+            place.changed_epoch = changed_epoch;
+        });
+    }
+
+    fn hash_seed(&self) -> u64 {
+        self.hash_seed.load(Ordering::Relaxed)
+    }
+
+    /// Gives the tables another hash seed. What they hold stays the same, so pins do not mind.
+    fn set_hash_seed(&self, _: &mut Writer, hash_seed: u64) {
+        if self.hash_seed() == hash_seed {
+            return;
+        }
+        let mut locks = Locks::all(self);
+        self.hash_seed.store(hash_seed, Ordering::Relaxed);
+        for held in locks.held_mut() {
+            let before = held.data.counts();
+            held.data.rehash(hash_seed);
+            let database = self.stored(held.unit.stored());
+            database.settle(held.unit.slot(), before, held.data.counts());
+        }
+    }
+
+    fn lock_slot(&self, db: u8, slot: u16) -> Option<MutexGuard<'_, SlotData>> {
+        Some(self.database(db).slots()?[usize::from(slot)].data.lock())
+    }
+}
+
+/// What a container's row answers when no subcommand of it was found; the server says it better,
+/// and first.
+const NO_SUBCOMMAND: Reply<'static> = Reply::error("ERR unknown subcommand");
+
+/// What is wrong with a call's key arguments, where they can be wrong at all.
+fn keys_fault(call: &Call<'_>) -> Option<&'static str> {
+    match call.command.spec.keys {
+        Keys::None | Keys::Range { .. } | Keys::Computed(_) => None,
+        Keys::Counted { .. } | Keys::After(_) => {
+            call.command.spec.key_indexes(call.args, &mut |_| {}).err()
+        }
     }
 }

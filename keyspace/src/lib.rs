@@ -6,20 +6,35 @@
 //! Leaves out: who owns a slot, replication, sessions, sockets.
 
 mod access;
+mod access_data;
 mod argument;
 pub mod command;
+mod database;
 pub mod entry;
 mod expiry;
 mod generic;
 pub mod glob;
+mod hash;
+mod internal;
 mod keyspace;
+mod locks;
 mod number;
+mod object;
+mod packed;
+mod pin;
+mod scan;
 pub mod slot;
+mod slot_data;
 mod string;
+mod table;
+mod txn;
+mod unit;
 mod value;
+mod wire;
 mod words;
 
-pub use access::{Found, Place, Ttl, Txn, View};
+pub use access::{Found, Place, Txn, View};
 pub use command::{Args, Command, Run, Spec, lookup};
-pub use keyspace::{Call, Clock, Corrupt, Keyspace, Observer, Pin, UnitId};
-pub use value::{EMBSTR_BYTES_MAX, Kind, StringValue, WrongType};
+pub use keyspace::{Call, Clock, Corrupt, Keyspace, Observer, UnitId};
+pub use pin::Pin;
+pub use value::{EMBSTR_BYTES_MAX, Kind, StringValue, Ttl, WrongType};

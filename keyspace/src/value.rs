@@ -93,3 +93,24 @@ impl From<WrongType> for Reply<'static> {
         Reply::error("WRONGTYPE Operation against a key holding the wrong kind of value")
     }
 }
+
+/// What becomes of a key's TTL when its value is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ttl {
+    /// The key keeps the TTL it has, if any.
+    Keep,
+    /// The key lives for ever.
+    Clear,
+    /// The key's time is over at this Unix time in milliseconds.
+    At(u64),
+}
+
+impl Ttl {
+    /// The expiry of a key that had none.
+    pub(crate) fn of_new_key(self) -> Option<u64> {
+        match self {
+            Ttl::Keep | Ttl::Clear => None,
+            Ttl::At(time) => Some(time),
+        }
+    }
+}
