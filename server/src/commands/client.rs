@@ -91,10 +91,7 @@ const SUBCOMMANDS: &[ServerCommand] = &[
             summary: "Describes the open connections.",
             arity: -2,
             flags: ADMIN,
-            args: &[
-                Arg::new("client-type", ArgKind::OneOf(CLIENT_TYPES)).optional().after("TYPE"),
-                Arg::new("client-id", ArgKind::Integer).multiple().optional().after("ID"),
-            ],
+            args: client_list::LIST_ARGS,
             ..BASE
         },
         run: ServerRun::Session(client_list::list),
@@ -181,14 +178,6 @@ const OWN: Flags = Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE);
 const ADMIN: Flags = OWN.and(Flags::ADMIN);
 
 const ON_OFF: &[Arg] = &[Arg::keyword("on", "ON"), Arg::keyword("off", "OFF")];
-
-/// Redis' client types.
-pub(super) const CLIENT_TYPES: &[Arg] = &[
-    Arg::keyword("normal", "NORMAL"),
-    Arg::keyword("master", "MASTER"),
-    Arg::keyword("replica", "REPLICA"),
-    Arg::keyword("pubsub", "PUBSUB"),
-];
 
 /// A client's name, if it may be one: it appears in CLIENT LIST's lines, so nothing that could
 /// break a line or a field.

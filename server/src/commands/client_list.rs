@@ -11,7 +11,6 @@ use keyspace::Args;
 use keyspace::command::{Arg, ArgKind};
 use resp::Reply;
 
-use super::client::CLIENT_TYPES;
 use super::{Scope, errors, table};
 use crate::session::Client;
 
@@ -25,13 +24,35 @@ pub(super) const KILL_ARGS: &[Arg] = &[Arg::new(
 )];
 
 const KILL_FILTERS: &[Arg] = &[
-    Arg::new("client-id", ArgKind::Integer).after("ID"),
-    Arg::new("client-type", ArgKind::OneOf(CLIENT_TYPES)).after("TYPE"),
-    Arg::new("username", ArgKind::String).after("USER"),
-    Arg::new("addr", ArgKind::String).after("ADDR"),
-    Arg::new("laddr", ArgKind::String).after("LADDR"),
-    Arg::new("skipme", ArgKind::OneOf(&[Arg::keyword("yes", "YES"), Arg::keyword("no", "NO")]))
-        .after("SKIPME"),
+    Arg::new("client-id", ArgKind::Integer).after("ID").optional(),
+    Arg::new("type", ArgKind::OneOf(KILL_TYPES)).after("TYPE").optional(),
+    Arg::new("username", ArgKind::String).after("USER").optional(),
+    Arg::new("ip:port", ArgKind::String).after("ADDR").optional(),
+    Arg::new("ip:port", ArgKind::String).after("LADDR").optional(),
+    Arg::new("yes/no", ArgKind::String).after("SKIPME").optional(),
+];
+
+const KILL_TYPES: &[Arg] = &[
+    Arg::keyword("normal", "NORMAL"),
+    Arg::keyword("master", "MASTER"),
+    Arg::keyword("slave", "SLAVE"),
+    Arg::keyword("replica", "REPLICA"),
+    Arg::keyword("pubsub", "PUBSUB"),
+];
+
+/// The arguments of CLIENT LIST.
+pub(super) const LIST_ARGS: &[Arg] = &[
+    Arg::new("type", ArgKind::OneOf(LIST_TYPES)).after("TYPE").optional(),
+    Arg::new("id", ArgKind::Block(&[Arg::new("client-id", ArgKind::Integer).multiple()]))
+        .after("ID")
+        .optional(),
+];
+
+const LIST_TYPES: &[Arg] = &[
+    Arg::keyword("normal", "NORMAL"),
+    Arg::keyword("master", "MASTER"),
+    Arg::keyword("replica", "REPLICA"),
+    Arg::keyword("pubsub", "PUBSUB"),
 ];
 
 /// CLIENT INFO

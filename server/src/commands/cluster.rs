@@ -63,22 +63,25 @@ pub(super) const COMMANDS: &[ServerCommand] = &[
 ];
 
 const SUBCOMMANDS: &[ServerCommand] = &[
-    refused("addslots", "3.0.0", -3),
-    refused("addslotsrange", "7.0.0", -4),
-    refused("bumpepoch", "3.0.0", 2),
-    admins(asked(
-        "count-failure-reports",
-        "3.0.0",
-        NODES,
-        "Counts the reports of a node's failure: none, as nodes do not gossip.",
-        &[NODE_ID],
-    )),
+    refused("addslots", "3.0.0", -3, &[SLOT.multiple()]),
+    refused("addslotsrange", "7.0.0", -4, SLOT_RANGES),
+    refused("bumpepoch", "3.0.0", 2, &[]),
+    flagged(
+        asked(
+            "count-failure-reports",
+            "3.0.0",
+            NODES,
+            "Counts the reports of a node's failure: none, as nodes do not gossip.",
+            &[NODE_ID],
+        ),
+        Flags::ADMIN,
+    ),
     asked("countkeysinslot", "3.0.0", "O(1)", "Counts the keys of a slot on this node.", &[SLOT]),
-    refused("delslots", "3.0.0", -3),
-    refused("delslotsrange", "7.0.0", -4),
-    refused("failover", "3.0.0", -2),
-    refused("flushslots", "3.0.0", 2),
-    refused("forget", "3.0.0", 3),
+    refused("delslots", "3.0.0", -3, &[SLOT.multiple()]),
+    refused("delslotsrange", "7.0.0", -4, SLOT_RANGES),
+    refused("failover", "3.0.0", -2, FAILOVER),
+    refused("flushslots", "3.0.0", 2, &[]),
+    refused("forget", "3.0.0", 3, &[NODE_ID]),
     asked(
         "getkeysinslot",
         "3.0.0",
@@ -86,7 +89,10 @@ const SUBCOMMANDS: &[ServerCommand] = &[
         "Lists keys of a slot on this node.",
         &[SLOT, Arg::new("count", ArgKind::Integer)],
     ),
-    asked("help", "5.0.0", "O(1)", "Lists the subcommands of CLUSTER.", &[]),
+    flagged(
+        asked("help", "5.0.0", "O(1)", "Lists the subcommands of CLUSTER.", &[]),
+        Flags::LOADING,
+    ),
     asked("info", "3.0.0", NODES, "Tells whether the cluster serves all slots, and its size.", &[]),
     asked(
         "keyslot",
@@ -96,24 +102,24 @@ const SUBCOMMANDS: &[ServerCommand] = &[
         &[Arg::new("key", ArgKind::String)],
     ),
     asked("links", "7.0.0", NODES, "Lists this node's links to its peers.", &[]),
-    refused("meet", "3.0.0", -4),
+    refused("meet", "3.0.0", -4, MEET),
     asked("myid", "3.0.0", "O(1)", "Returns this node's name.", &[]),
     asked("myshardid", "7.2.0", "O(1)", "Returns the name of this node's shard.", &[]),
     asked("nodes", "3.0.0", NODES, "Lists all nodes with their roles and slots.", &[]),
-    admins(asked("replicas", "5.0.0", NODES, "Lists a master's replicas.", &[NODE_ID])),
-    refused("replicate", "3.0.0", 3),
-    refused("reset", "3.0.0", -2),
-    refused("saveconfig", "3.0.0", 2),
-    refused("set-config-epoch", "3.0.0", 3),
-    refused("setslot", "3.0.0", -4),
+    flagged(
+        asked("replicas", "5.0.0", NODES, "Lists a master's replicas.", &[NODE_ID]),
+        Flags::ADMIN,
+    ),
+    refused("replicate", "3.0.0", 3, &[NODE_ID]),
+    flagged(refused("reset", "3.0.0", -2, RESET), Flags::NOSCRIPT),
+    refused("saveconfig", "3.0.0", 2, &[]),
+    refused("set-config-epoch", "3.0.0", 3, &[Arg::new("config-epoch", ArgKind::Integer)]),
+    refused("setslot", "3.0.0", -4, SETSLOT),
     asked("shards", "7.0.0", NODES, "Lists the shards with their slots and nodes.", &[]),
-    admins(asked(
-        "slaves",
-        "3.0.0",
-        NODES,
-        "Lists a master's replicas, by an old name.",
-        &[NODE_ID],
-    )),
+    flagged(
+        asked("slaves", "3.0.0", NODES, "Lists a master's replicas, by an old name.", &[NODE_ID]),
+        Flags::ADMIN,
+    ),
     asked(
         "slots",
         "3.0.0",
@@ -142,6 +148,46 @@ const NODES: &str = "O(N) where N is the number of nodes";
 const NODE_ID: Arg = Arg::new("node-id", ArgKind::String);
 const SLOT: Arg = Arg::new("slot", ArgKind::Integer);
 
+const SLOT_RANGES: &[Arg] = &[Arg::new(
+    "range",
+    ArgKind::Block(&[
+        Arg::new("start-slot", ArgKind::Integer),
+        Arg::new("end-slot", ArgKind::Integer),
+    ]),
+)
+.multiple()];
+
+const FAILOVER: &[Arg] = &[Arg::new(
+    "options",
+    ArgKind::OneOf(&[Arg::keyword("force", "FORCE"), Arg::keyword("takeover", "TAKEOVER")]),
+)
+.optional()];
+
+const MEET: &[Arg] = &[
+    Arg::new("ip", ArgKind::String),
+    Arg::new("port", ArgKind::Integer),
+    Arg::new("cluster-bus-port", ArgKind::Integer).optional(),
+];
+
+const RESET: &[Arg] = &[Arg::new(
+    "how",
+    ArgKind::OneOf(&[Arg::keyword("hard", "HARD"), Arg::keyword("soft", "SOFT")]),
+)
+.optional()];
+
+const SETSLOT: &[Arg] = &[
+    SLOT,
+    Arg::new(
+        "state",
+        ArgKind::OneOf(&[
+            NODE_ID.after("IMPORTING"),
+            NODE_ID.after("MIGRATING"),
+            NODE_ID.after("NODE"),
+            Arg::keyword("stable", "STABLE"),
+        ]),
+    ),
+];
+
 const DISABLED: Reply<'static> = Reply::error("ERR This instance has cluster support disabled");
 
 /// A question; its arguments are all required.
@@ -165,20 +211,26 @@ const fn asked(
     ServerCommand { spec, run: ServerRun::Ordered(ask) }
 }
 
-/// A question that Redis keeps for administrators.
-const fn admins(row: ServerCommand) -> ServerCommand {
-    let flags = row.spec.flags.and(Flags::ADMIN);
+/// The same row with more flags.
+const fn flagged(row: ServerCommand, more: Flags) -> ServerCommand {
+    let flags = row.spec.flags.and(more);
     ServerCommand { spec: Spec { flags, ..row.spec }, run: row.run }
 }
 
 /// A change of the topology.
-const fn refused(name: &'static str, since: &'static str, arity: i32) -> ServerCommand {
+const fn refused(
+    name: &'static str,
+    since: &'static str,
+    arity: i32,
+    args: &'static [Arg],
+) -> ServerCommand {
     let spec = Spec {
         name,
         since,
         summary: "Is refused: the topology is changed by `ringfort admin`.",
         arity,
         flags: Flags::ADMIN.and(Flags::STALE),
+        args,
         ..BASE
     };
     ServerCommand { spec, run: ServerRun::Session(refuse) }

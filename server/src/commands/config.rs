@@ -35,7 +35,8 @@ const SUBCOMMANDS: &[ServerCommand] = &[
             summary: "Returns the settings that match a pattern.",
             arity: -3,
             flags: ADMIN,
-            args: &[Arg::new("parameter", ArgKind::Pattern).multiple()],
+            args: &[Arg::new("patterns", ArgKind::Block(&[Arg::new("pattern", ArgKind::String)]))
+                .multiple()],
             ..BASE
         },
         run: ServerRun::Session(get),

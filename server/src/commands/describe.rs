@@ -21,7 +21,7 @@ pub(super) fn info(row: Row) -> Reply<'static> {
     Reply::Array(vec![
         bulk(name.clone()),
         Reply::Integer(spec.arity.into()),
-        statuses(flags(spec.flags).into_iter()),
+        statuses(flags(spec.flags).into_iter().chain(redis_flags(&name))),
         Reply::Integer(first),
         Reply::Integer(last),
         Reply::Integer(step),
@@ -108,6 +108,51 @@ pub(super) fn flags(flags: Flags) -> Vec<&'static str> {
         (Flags::MOVABLE_KEYS, "movablekeys"),
     ];
     NAMES.iter().filter(|(flag, _)| flags.has(*flag)).map(|(_, name)| *name).collect()
+}
+
+/// Flags about states that this server is never in (a script that keeps it busy, a replica that
+/// serves old data while it loads new), as clients find them in Redis' table.
+fn redis_flags(name: &str) -> impl Iterator<Item = &'static str> {
+    let busy = matches!(
+        name,
+        "auth"
+            | "discard"
+            | "hello"
+            | "multi"
+            | "quit"
+            | "reset"
+            | "shutdown"
+            | "unwatch"
+            | "watch"
+    );
+    let loading = matches!(
+        name,
+        "bgsave"
+            | "cluster|addslots"
+            | "cluster|addslotsrange"
+            | "cluster|bumpepoch"
+            | "cluster|delslots"
+            | "cluster|delslotsrange"
+            | "cluster|failover"
+            | "cluster|flushslots"
+            | "cluster|forget"
+            | "cluster|meet"
+            | "cluster|replicate"
+            | "cluster|saveconfig"
+            | "cluster|set-config-epoch"
+            | "cluster|setslot"
+            | "module|load"
+            | "module|loadex"
+            | "module|unload"
+            | "psync"
+            | "replicaof"
+            | "save"
+            | "slaveof"
+            | "sync"
+    );
+    [("no_async_loading", loading), ("allow_busy", busy)]
+        .into_iter()
+        .filter_map(|(flag, set)| set.then_some(flag))
 }
 
 /// ACL categories in Redis' order.

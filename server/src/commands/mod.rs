@@ -31,7 +31,7 @@ mod table;
 mod testing;
 mod transactions;
 
-pub use table::{all, full_name, lookup, unknown_command, unknown_subcommand, wrong_arity};
+pub use table::{lookup, unknown_command, unknown_subcommand, wrong_arity};
 
 /// The Redis version whose commands and replies these are; clients choose what to send by it.
 pub const REDIS_VERSION: &str = "7.2.4";

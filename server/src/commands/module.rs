@@ -40,11 +40,33 @@ pub(super) const MODULE: ServerCommand = ServerCommand {
             },
             run: ServerRun::Session(list),
         },
-        refused("load", "4.0.0", -3, &[Arg::new("path", ArgKind::String)]),
-        refused("loadex", "7.0.0", -3, &[Arg::new("path", ArgKind::String)]),
+        refused(
+            "load",
+            "4.0.0",
+            -3,
+            &[PATH, Arg::new("arg", ArgKind::String).optional().multiple()],
+        ),
+        refused("loadex", "7.0.0", -3, LOADEX),
         refused("unload", "4.0.0", 3, &[Arg::new("name", ArgKind::String)]),
     ]),
 };
+
+const PATH: Arg = Arg::new("path", ArgKind::String);
+
+const LOADEX: &[Arg] = &[
+    PATH,
+    Arg::new(
+        "configs",
+        ArgKind::Block(&[Arg::new("name", ArgKind::String), Arg::new("value", ArgKind::String)]),
+    )
+    .after("CONFIG")
+    .optional()
+    .multiple(),
+    Arg::new("args", ArgKind::Block(&[Arg::new("arg", ArgKind::String)]))
+        .after("ARGS")
+        .optional()
+        .multiple(),
+];
 
 const ADMIN: Flags = Flags::ADMIN.and(Flags::NOSCRIPT);
 

@@ -61,12 +61,12 @@ pub(super) fn by_full_name(name: &[u8]) -> Option<Row> {
 }
 
 /// Every command that clients may send, containers in the place of their subcommands.
-pub fn all() -> impl Iterator<Item = Row> {
+pub(super) fn all() -> impl Iterator<Item = Row> {
     TABLE.entries.iter().map(|entry| entry.row)
 }
 
 /// A command's name as COMMAND and errors print it: a subcommand's with its container's before.
-pub fn full_name(spec: &Spec) -> Cow<'static, str> {
+pub(super) fn full_name(spec: &Spec) -> Cow<'static, str> {
     for entry in &TABLE.entries {
         let container = entry.row.spec();
         if same(container, spec) {
