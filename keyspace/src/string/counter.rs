@@ -2,11 +2,11 @@
 
 use resp::Reply;
 
-use crate::access::{Ttl, Txn};
+use crate::access::Txn;
 use crate::argument::{Answer, NOT_AN_INTEGER, integer, settle};
 use crate::command::{Arg, ArgKind, Args, Command, Flags, Group, Keys, Run, Spec};
 use crate::number::{Extended, parse_i64};
-use crate::value::StringValue;
+use crate::value::{StringValue, Ttl};
 
 const FLAGS: Flags = Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST);
 

@@ -192,3 +192,46 @@ impl Table {
         runs
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The definition, word for word.
+    fn model(first: &[u8], second: &[u8]) -> u32 {
+        match (first, second) {
+            ([x, first_rest @ ..], [y, second_rest @ ..]) => {
+                if x == y {
+                    1 + model(first_rest, second_rest)
+                } else {
+                    model(first_rest, second).max(model(first, second_rest))
+                }
+            }
+            _ => 0,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn as_long_as_any_and_in_both(first in "[a-c]{0,9}", second in "[a-c]{0,9}") {
+            let (first, second) = (first.as_bytes(), second.as_bytes());
+            let table = Table::fill(first, second, true);
+            prop_assert_eq!(table.length, model(first, second));
+            prop_assert_eq!(table.length, Table::fill(first, second, false).length);
+            let runs = table.runs(first, second);
+            prop_assert_eq!(runs.iter().map(|run| run.length).sum::<usize>(), table.length as usize);
+            let (mut first_end, mut second_end) = (first.len(), second.len());
+            for run in runs {
+                prop_assert!(run.first + run.length <= first_end);
+                prop_assert!(run.second + run.length <= second_end);
+                prop_assert_eq!(
+                    &first[run.first..run.first + run.length],
+                    &second[run.second..run.second + run.length]
+                );
+                (first_end, second_end) = (run.first, run.second);
+            }
+        }
+    }
+}

@@ -2,9 +2,9 @@
 
 use resp::Reply;
 
-use crate::access::{Ttl, Txn, View};
+use crate::access::{Txn, View};
 use crate::command::{Arg, ArgKind, Args, Command, Flags, Group, Keys, Run, Spec};
-use crate::value::StringValue;
+use crate::value::{StringValue, Ttl};
 
 const PAIRS: &[Arg] =
     &[Arg::new("data", ArgKind::Block(&[Arg::key("key"), Arg::new("value", ArgKind::String)]))

@@ -3,10 +3,10 @@
 use resp::Reply;
 
 use super::expiration::{Expiration, Form, MILLISECONDS, SECONDS, UNIX_MILLISECONDS, UNIX_SECONDS};
-use crate::access::{Ttl, Txn};
+use crate::access::Txn;
 use crate::argument::{Answer, SYNTAX, is, settle};
 use crate::command::{Arg, ArgKind, Args, Command, Flags, Group, Keys, Run, Spec};
-use crate::value::StringValue;
+use crate::value::{StringValue, Ttl};
 
 pub(super) const SET: Command = Command {
     spec: Spec {
