@@ -13,11 +13,11 @@ use serde::ser::{Serialize, Serializer};
 
 /// What was proposed: bytes that only the machine understands, copied nowhere on their way.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Payload(pub Bytes);
+pub(crate) struct Payload(pub(crate) Bytes);
 
 openraft::declare_raft_types!(
     /// openraft's parameters.
-    pub TypeConfig:
+    pub(crate) TypeConfig:
         D = Payload,
         R = (),
         NodeId = u64,
@@ -34,15 +34,17 @@ openraft::declare_raft_types!(
 );
 
 /// Names an entry: term and index.
-pub type LogId = alias::LogIdOf<TypeConfig>;
+pub(crate) type LogId = alias::LogIdOf<TypeConfig>;
 /// An entry of the log: blank, membership or payload.
-pub type Entry = alias::EntryOf<TypeConfig>;
+pub(crate) type Entry = alias::EntryOf<TypeConfig>;
 /// A vote, given or (committed) won.
-pub type Vote = alias::VoteOf<TypeConfig>;
+pub(crate) type Vote = alias::VoteOf<TypeConfig>;
 /// A membership and the entry that set it.
-pub type StoredMembership = alias::StoredMembershipOf<TypeConfig>;
+pub(crate) type StoredMembership = alias::StoredMembershipOf<TypeConfig>;
+/// A candidate or leader: term and node.
+pub(crate) type LeaderId = alias::LeaderIdOf<TypeConfig>;
 /// The term of an elected leader.
-pub type CommittedLeaderId = alias::CommittedLeaderIdOf<TypeConfig>;
+pub(crate) type CommittedLeaderId = alias::CommittedLeaderIdOf<TypeConfig>;
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
