@@ -57,7 +57,7 @@ const LIST_TYPES: &[Arg] = &[
 
 /// CLIENT INFO
 pub(super) fn info(scope: &mut Scope<'_>, _: Args<'_>) -> Reply<'static> {
-    Reply::Verbatim("txt", line(&scope.session.client, scope.now_ms).into())
+    Reply::Verbatim("txt", line(&scope.session.client, "client|info", scope.now_ms).into())
 }
 
 /// CLIENT LIST [TYPE type] [ID id ...]
@@ -69,7 +69,13 @@ pub(super) fn list(scope: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
     let mut lines = String::new();
     for client in scope.node.clients.all() {
         if chosen.matches(&client) {
-            lines.push_str(&line(&client, scope.now_ms));
+            // Ours is known to others once this turn is over.
+            let command = match client.last_command() {
+                _ if client.id == scope.session.client.id => "client|list".into(),
+                Some(spec) => table::full_name(spec),
+                None => "NULL".into(),
+            };
+            lines.push_str(&line(&client, &command, scope.now_ms));
         }
     }
     Reply::Verbatim("txt", lines.into())
@@ -219,11 +225,10 @@ impl Filter {
 
 /// One line about a client, with Redis' fields. Fields about things that do not exist here
 /// (subscriptions, tracking) have the value of a client that does not use them.
-fn line(client: &Client, now_ms: u64) -> String {
+fn line(client: &Client, command: &str, now_ms: u64) -> String {
     let seconds_since = |ms: u64| now_ms.saturating_sub(ms) / 1000;
     let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let names = client.names();
-    let command = client.last_command().map_or("NULL".into(), table::full_name);
     let query_bytes = read(&client.query_bytes);
     let output_bytes = read(&client.output_bytes);
     let mut line = String::with_capacity(320);
@@ -292,7 +297,7 @@ mod tests {
         client.set_name(b"me".to_vec());
         client.set_library(|names| names.lib_name = b"redis-py".to_vec());
         client.no_evict.store(true, Ordering::Relaxed);
-        let line = line(client, 1_005_500);
+        let line = line(client, "get", 1_005_500);
         let (start, rest) = line.split_once(" fd=").unwrap();
         assert_eq!(start, format!("id=1 addr={} laddr={}", client.addr, client.laddr));
         let (_, rest) = rest.split_once(' ').unwrap();
@@ -300,7 +305,7 @@ mod tests {
             rest,
             "name=me age=5 idle=5 flags=e db=0 sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=0 \
              qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r \
-             cmd=NULL user=default redir=-1 resp=2 lib-name=redis-py lib-ver= tot-net-in=0 \
+             cmd=get user=default redir=-1 resp=2 lib-name=redis-py lib-ver= tot-net-in=0 \
              tot-net-out=0 tot-cmds=0\n"
         );
     }

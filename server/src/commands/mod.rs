@@ -131,15 +131,20 @@ impl ServerCommand {
     /// Whether MULTI may queue it: its answer must be there at once when EXEC merges it with the
     /// replies of the data commands.
     pub fn may_queue(&self) -> bool {
-        let at_once = matches!(self.run, ServerRun::Session(_) | ServerRun::Ordered(_));
-        at_once && !self.spec.flags.has(Flags::NO_MULTI)
+        let runs = matches!(
+            self.run,
+            ServerRun::Session(_) | ServerRun::Ordered(_) | ServerRun::Deferred(_)
+        );
+        runs && !self.spec.flags.has(Flags::NO_MULTI)
     }
 
     /// The answer of a queued command, when EXEC comes to it.
     pub fn answer(&self, scope: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
         match self.run {
             ServerRun::Session(run) | ServerRun::Ordered(run) => run(scope, args),
-            ServerRun::Deferred(_) | ServerRun::Transaction(_) | ServerRun::Container(_) => {
+            // WAIT, the one command that may both wait and be queued; tested.
+            ServerRun::Deferred(_) => replication::wait_no_longer(scope, args),
+            ServerRun::Transaction(_) | ServerRun::Container(_) => {
                 unreachable!("may_queue() refused {}", self.spec.name)
             }
         }

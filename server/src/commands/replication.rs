@@ -76,6 +76,18 @@ pub(super) fn wait(
     .boxed_local()
 }
 
+/// WAIT inside a transaction, which cannot wait: the count as it is.
+pub(super) fn wait_no_longer(scope: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
+    match wait_arguments(args) {
+        Ok(_) => {
+            let group = &scope.node.group;
+            let index = scope.session.last_write_index;
+            Reply::Integer(replicas_with(&group.status(), group.leads(), index))
+        }
+        Err(error) => error,
+    }
+}
+
 fn wait_arguments(args: Args<'_>) -> Result<(i64, u64), Reply<'static>> {
     let wanted = errors::integer(args[1])?;
     let timeout = errors::strict_integer(args[2])

@@ -185,6 +185,7 @@ fn echo(word: &[u8], room: usize) -> Cow<'_, str> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::ServerRun;
     use super::super::testing::error_text;
     use super::*;
 
@@ -228,6 +229,14 @@ mod tests {
             let spec = row.spec();
             assert!(seen.insert((spec.name, spec.summary)), "{} is ambiguous", spec.name);
         }
+    }
+
+    #[test]
+    fn wait_is_the_only_queued_command_that_may_wait() {
+        let deferred = families()
+            .filter(|row| matches!(row.run, ServerRun::Deferred(_)) && row.may_queue())
+            .map(|row| row.spec.name);
+        assert_eq!(deferred.collect::<Vec<_>>(), ["wait"]);
     }
 
     #[test]
