@@ -36,6 +36,9 @@ const DEEPEN_AFTER: Duration = Duration::from_millis(4);
 /// lost its quorum. Several elections long, and shorter than common clients' own timeouts.
 const PROPOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What a client reads whose one command is larger than an entry can be.
+const TOO_LARGE: &str = "ERR the command is too large for the log: it was not executed";
+
 /// Segments waiting for a batch, and those in flight by batch number.
 pub struct Batcher {
     waiting: Mutex<VecDeque<Box<Segment>>>,
@@ -104,11 +107,15 @@ impl Batcher {
         let Some(segments) = self.in_flight.lock().remove(&batch) else { return };
         let outcome = match result {
             Err(ProposeError::NotLeader { .. }) => Outcome::NotLeader,
+            Err(ProposeError::TooLarge) => Outcome::Done,
             _ => Outcome::Unknown,
         };
         let mut deliveries = Deliveries::default();
         for mut segment in segments {
             segment.outcome = outcome;
+            if outcome == Outcome::Done {
+                segment.refuse(&Reply::error(TOO_LARGE));
+            }
             deliveries.deliver(segment);
         }
         deliveries.flush();
