@@ -14,15 +14,15 @@ use crate::settings;
 /// in ./ringfort-data.
 #[derive(Debug, Parser)]
 #[command(name = "ringfort", version)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub(crate) command: Option<Command>,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run one node.
     ///
     /// Without peers in its configuration file the node is standalone: 16 databases, commands over
@@ -48,64 +48,64 @@ impl Default for Command {
 /// `ringfort serve`.
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_long_help = settings_help())]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     /// Configuration file (TOML); flags win over it.
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Where clients connect [default: 127.0.0.1:6379].
     #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
+    pub(crate) listen: Option<SocketAddr>,
     /// Where peers and `ringfort admin` connect [default: the client port + 10000].
     #[arg(long, value_name = "ADDR")]
-    pub peer_listen: Option<SocketAddr>,
+    pub(crate) peer_listen: Option<SocketAddr>,
     /// Where /metrics, /healthz and /readyz are served [default: the client port + 20000].
     #[arg(long, value_name = "ADDR")]
-    pub http_listen: Option<SocketAddr>,
+    pub(crate) http_listen: Option<SocketAddr>,
     /// Where the data is kept [default: ringfort-data].
     #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
     /// Set a setting; may be repeated. `--help` lists them.
     #[arg(long, value_name = "NAME=VALUE")]
-    pub set: Vec<String>,
+    pub(crate) set: Vec<String>,
 }
 
 /// `ringfort up`.
 #[derive(Clone, Debug, Args)]
-pub struct UpArgs {
+pub(crate) struct UpArgs {
     /// Shards.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub shards: u32,
+    pub(crate) shards: u32,
     /// Replicas of each shard; a majority of them has to run.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
-    pub replicas: u32,
+    pub(crate) replicas: u32,
     /// The first node's client port.
     #[arg(long, default_value_t = 7000)]
-    pub port: u16,
+    pub(crate) port: u16,
     /// Where the nodes keep their configuration, data and logs.
     #[arg(long, value_name = "DIR", default_value = "ringfort-up")]
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// Configuration file whose [settings] every node gets when the cluster is created.
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// `ringfort admin`.
 #[derive(Clone, Debug, Args)]
-pub struct AdminArgs {
+pub(crate) struct AdminArgs {
     /// Peer address of any node of the cluster [default: 127.0.0.1:17000, then 127.0.0.1:16379].
     #[arg(long, value_name = "ADDR", global = true)]
-    pub node: Option<cluster::Address>,
+    pub(crate) node: Option<cluster::Address>,
     /// Print JSON.
     #[arg(long, global = true)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// What to do.
     #[command(subcommand)]
-    pub command: AdminCommand,
+    pub(crate) command: AdminCommand,
 }
 
 /// What `ringfort admin` can do.
 #[derive(Clone, Debug, Subcommand)]
-pub enum AdminCommand {
+pub(crate) enum AdminCommand {
     /// Show shards, slots, leaders and how far each replica is; exit 1 if a shard has no leader.
     Status,
     /// Make another replica lead a shard.

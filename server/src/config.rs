@@ -20,78 +20,78 @@ use crate::listener::Bound;
 use crate::settings::Settings;
 
 /// Where clients connect if nobody says otherwise.
-pub const DEFAULT_LISTEN: SocketAddr =
+pub(crate) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 6379);
 /// Where the data goes if nobody says otherwise.
-pub const DEFAULT_DATA_DIR: &str = "ringfort-data";
+pub(crate) const DEFAULT_DATA_DIR: &str = "ringfort-data";
 /// From the client port to the port for peers; Redis' distance for its cluster bus.
-pub const PEER_PORT_OFFSET: u16 = 10_000;
+pub(crate) const PEER_PORT_OFFSET: u16 = 10_000;
 /// From the client port to the port for HTTP.
-pub const HTTP_PORT_OFFSET: u16 = 20_000;
+pub(crate) const HTTP_PORT_OFFSET: u16 = 20_000;
 /// Shards of a cluster at most: each has tens of ranges of slots, and every client reads them all.
-pub const SHARDS_MAX: usize = 1_000;
+pub(crate) const SHARDS_MAX: usize = 1_000;
 /// Replicas of a shard at most; more than seven voters only slow a quorum down.
-pub const REPLICAS_MAX: usize = 15;
+pub(crate) const REPLICAS_MAX: usize = 15;
 /// Longest cluster id, in bytes.
 const CLUSTER_ID_BYTES_MAX: usize = 64;
 
 /// Everything a node is started with.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// Where clients connect; port 0 is any free one.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Where peers and `ringfort admin` connect; `None` is nowhere.
-    pub peer_listen: Option<SocketAddr>,
+    pub(crate) peer_listen: Option<SocketAddr>,
     /// Where `/metrics`, `/healthz` and `/readyz` are served; `None` is nowhere.
-    pub http_listen: Option<SocketAddr>,
+    pub(crate) http_listen: Option<SocketAddr>,
     /// Where the node keeps its log and checkpoints.
-    pub data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
     /// The settings.
-    pub settings: Arc<Settings>,
+    pub(crate) settings: Arc<Settings>,
     /// The node's place among its peers; `None` is a standalone node.
-    pub cluster: Option<ClusterConfig>,
+    pub(crate) cluster: Option<ClusterConfig>,
 }
 
 /// A cluster as one of its nodes is told about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClusterConfig {
+pub(crate) struct ClusterConfig {
     /// The same on every node of the cluster, and on no node of another one.
-    pub cluster_id: String,
+    pub(crate) cluster_id: String,
     /// This node; listed in exactly one shard.
-    pub node_id: u64,
+    pub(crate) node_id: u64,
     /// Whether this node forms its shard's group if its disk is empty.
-    pub bootstrap: bool,
+    pub(crate) bootstrap: bool,
     /// Every shard, this node's among them, in the order of their ids.
-    pub shards: Vec<ShardConfig>,
+    pub(crate) shards: Vec<ShardConfig>,
 }
 
 /// One shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShardConfig {
+pub(crate) struct ShardConfig {
     /// Its number; also its Raft group's.
-    pub id: u32,
+    pub(crate) id: u32,
     /// Its share of the slots, relative to the others' weights.
-    pub weight: u32,
+    pub(crate) weight: u32,
     /// Its replicas.
-    pub replicas: Vec<ReplicaConfig>,
+    pub(crate) replicas: Vec<ReplicaConfig>,
 }
 
 /// One replica: a node, as others reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplicaConfig {
+pub(crate) struct ReplicaConfig {
     /// Its id, never used again after its disk was lost.
-    pub node_id: u64,
+    pub(crate) node_id: u64,
     /// Where clients connect.
-    pub client: Address,
+    pub(crate) client: Address,
     /// Where peers connect.
-    pub peer: Address,
+    pub(crate) peer: Address,
     /// Where HTTP is served.
-    pub http: Address,
+    pub(crate) http: Address,
 }
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the configuration file {}: {source}", path.display())]
     Read {
@@ -115,7 +115,7 @@ pub enum ConfigError {
 
 impl Config {
     /// Defaults, then the file, then the flags.
-    pub fn load(args: &ServeArgs) -> Result<Config, ConfigError> {
+    pub(crate) fn load(args: &ServeArgs) -> Result<Config, ConfigError> {
         let mut file = FileConfig::default();
         let mut folder = PathBuf::new();
         let settings = Settings::default();
@@ -173,14 +173,14 @@ impl Config {
 }
 
 /// The id of a node without peers.
-pub const STANDALONE_NODE_ID: u64 = 1;
+pub(crate) const STANDALONE_NODE_ID: u64 = 1;
 /// The cluster id of a node without peers.
-pub const STANDALONE_CLUSTER_ID: &str = "standalone";
+pub(crate) const STANDALONE_CLUSTER_ID: &str = "standalone";
 
 impl Config {
     /// Shards, replicas and slots. A standalone node is a cluster of one shard with one replica,
     /// reached where it really listens.
-    pub fn topology(&self, bound: Bound) -> Topology {
+    pub(crate) fn topology(&self, bound: Bound) -> Topology {
         let (cluster_id, shards) = match &self.cluster {
             Some(cluster) => {
                 (cluster.cluster_id.as_str(), cluster.shards.iter().map(Shard::from).collect())

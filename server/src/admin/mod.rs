@@ -12,7 +12,7 @@ mod survey;
 mod table;
 
 pub(crate) use service::databases;
-pub use service::service;
+pub(crate) use service::service;
 
 use std::future::Future;
 
@@ -26,7 +26,7 @@ use survey::Survey;
 const DEFAULT_NODES: [&str; 2] = ["127.0.0.1:17000", "127.0.0.1:16379"];
 
 /// Runs one admin command; the error is a sentence for whoever typed it.
-pub fn run(args: &AdminArgs) -> Result<(), String> {
+pub(crate) fn run(args: &AdminArgs) -> Result<(), String> {
     match args.command {
         AdminCommand::Ring { shards, to } => ring::print(shards, to, args.json),
         AdminCommand::Status => block_on(status(args)),

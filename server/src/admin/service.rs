@@ -16,12 +16,12 @@ use crate::node::{Node, unix_ms};
 const APPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The service of this node; holds it not alive.
-pub fn service(node: &Arc<Node>) -> AdminServer<AdminService> {
+pub(crate) fn service(node: &Arc<Node>) -> AdminServer<AdminService> {
     AdminServer::new(AdminService(Arc::downgrade(node)))
 }
 
 /// Answers for one node.
-pub struct AdminService(Weak<Node>);
+pub(crate) struct AdminService(Weak<Node>);
 
 #[tonic::async_trait]
 impl Admin for AdminService {

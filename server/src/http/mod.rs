@@ -26,7 +26,10 @@ const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves for as long as the process lives; for ever nothing, without a socket.
-pub async fn serve(node: Arc<Node>, socket: Option<std::net::TcpListener>) -> io::Result<()> {
+pub(crate) async fn serve(
+    node: Arc<Node>,
+    socket: Option<std::net::TcpListener>,
+) -> io::Result<()> {
     let Some(socket) = socket else { return std::future::pending().await };
     let listener = TcpListener::from_std(socket)?;
     let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));

@@ -16,14 +16,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-pub use table::{Change, Id, Kind, ROWS, Row, find};
-pub use value::{OutputClass, OutputLimit};
+pub(crate) use table::{Change, Id, Kind, ROWS, Row, find};
+pub(crate) use value::{OutputClass, OutputLimit};
 
 use value::Value;
 
 /// When a write is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fsync {
+pub(crate) enum Fsync {
     /// About once a second.
     Everysec,
     /// Before it is answered.
@@ -34,7 +34,7 @@ pub enum Fsync {
 
 /// How a leader makes sure that it still leads before it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadConsistency {
+pub(crate) enum ReadConsistency {
     /// A quorum promised not to elect another for some time.
     Lease,
     /// A quorum is asked for each batch of reads.
@@ -43,28 +43,22 @@ pub enum ReadConsistency {
 
 /// What a client gets that asks for another shard's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Redirect {
+pub(crate) enum Redirect {
     /// The address of the node to ask.
     Moved,
     /// The answer, fetched for it.
     Forward,
 }
 
-/// Which keys are dropped to stay below `maxmemory`, in Redis' words.
+/// What happens at `maxmemory`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemoryPolicy {
-    VolatileLru,
-    VolatileLfu,
-    VolatileRandom,
-    VolatileTtl,
-    AllkeysLru,
-    AllkeysLfu,
-    AllkeysRandom,
+pub(crate) enum MemoryPolicy {
+    /// Commands that may add data are refused.
     Noeviction,
 }
 
 /// The values of all settings; shared by everything in the node.
-pub struct Settings {
+pub(crate) struct Settings {
     /// By `Id`; for a secret 1 if it is set, for output limits unused.
     numbers: [AtomicU64; table::COUNT],
     /// By `OutputClass`.
@@ -105,19 +99,20 @@ impl std::fmt::Debug for Settings {
 impl Settings {
     /// CONFIG GET: names and values of the settings whose name matches the glob, in the table's
     /// order.
-    pub fn get(&self, pattern: &[u8]) -> Vec<(&'static str, String)> {
+    pub(crate) fn get(&self, pattern: &[u8]) -> Vec<(&'static str, String)> {
         let pattern = pattern.to_ascii_lowercase();
         let found = ROWS.iter().filter(|row| glob(&pattern, row.name.as_bytes()));
         found.map(|row| (row.name, self.text(row))).collect()
     }
 
-    /// CONFIG SET of one setting; the error is the whole reply text.
-    pub fn set(&self, name: &str, value: &str) -> Result<(), String> {
+    /// CONFIG SET of one setting.
+    #[cfg(test)]
+    pub(crate) fn set(&self, name: &str, value: &str) -> Result<(), String> {
         self.set_all(&[(name, value)])
     }
 
     /// CONFIG SET: all of them or none; the error is the whole reply text.
-    pub fn set_all(&self, pairs: &[(&str, &str)]) -> Result<(), String> {
+    pub(crate) fn set_all(&self, pairs: &[(&str, &str)]) -> Result<(), String> {
         let mut checked = Vec::with_capacity(pairs.len());
         for (index, (name, text)) in pairs.iter().enumerate() {
             let row = find(name).ok_or_else(|| {
@@ -151,7 +146,7 @@ impl Settings {
 
     /// Takes a value from the configuration file or the command line, before the node starts. The
     /// error is a sentence that names the setting and never the value, which may be a secret.
-    pub fn configure(&self, name: &str, text: &str) -> Result<(), String> {
+    pub(crate) fn configure(&self, name: &str, text: &str) -> Result<(), String> {
         let row = find(name).ok_or_else(|| format!("there is no setting '{}'", printable(name)))?;
         if row.change == Change::Never {
             return Err(format!("setting '{}' only reports and cannot be given", row.name));
@@ -212,13 +207,13 @@ impl Settings {
 /// Typed getters, all cheap.
 impl Settings {
     /// Whether clients must give a password.
-    pub fn requires_password(&self) -> bool {
+    pub(crate) fn requires_password(&self) -> bool {
         self.numbers[Id::Requirepass as usize].load(Ordering::Acquire) == 1
     }
 
     /// Whether this is the password. Takes as long for a wrong first byte as for a wrong last one,
     /// so that the time tells nothing but the length.
-    pub fn password_matches(&self, given: &[u8]) -> bool {
+    pub(crate) fn password_matches(&self, given: &[u8]) -> bool {
         let password = self.password.read();
         let password = password.as_bytes();
         let difference = password.iter().zip(given).fold(0, |all, (a, b)| all | (a ^ b));
@@ -226,129 +221,113 @@ impl Settings {
     }
 
     /// Connections served at once.
-    pub fn maxclients(&self) -> u64 {
+    pub(crate) fn maxclients(&self) -> u64 {
         self.number(Id::Maxclients)
     }
 
     /// Seconds after which an idle client is closed; 0 is never.
-    pub fn timeout_seconds(&self) -> u64 {
+    pub(crate) fn timeout_seconds(&self) -> u64 {
         self.number(Id::Timeout)
     }
 
     /// Seconds of silence before TCP probes; 0 is never.
-    pub fn tcp_keepalive_seconds(&self) -> u64 {
+    pub(crate) fn tcp_keepalive_seconds(&self) -> u64 {
         self.number(Id::TcpKeepalive)
     }
 
     /// Longest argument.
-    pub fn bulk_bytes_max(&self) -> u64 {
+    pub(crate) fn bulk_bytes_max(&self) -> u64 {
         self.number(Id::ProtoMaxBulkLen)
     }
 
     /// Most bytes of unfinished requests for one client.
-    pub fn query_buffer_bytes_max(&self) -> u64 {
+    pub(crate) fn query_buffer_bytes_max(&self) -> u64 {
         self.number(Id::ClientQueryBufferLimit)
     }
 
     /// Limits on a class' unread replies.
-    pub fn output_limit(&self, class: OutputClass) -> OutputLimit {
+    pub(crate) fn output_limit(&self, class: OutputClass) -> OutputLimit {
         self.output_limits.read()[class as usize]
     }
 
     /// Bytes of data allowed; 0 is no limit.
-    pub fn maxmemory_bytes(&self) -> u64 {
+    pub(crate) fn maxmemory_bytes(&self) -> u64 {
         self.number(Id::Maxmemory)
     }
 
-    /// Which keys are dropped to stay below it.
-    pub fn maxmemory_policy(&self) -> MemoryPolicy {
-        use MemoryPolicy::*;
-        const ORDER: [MemoryPolicy; 8] = [
-            VolatileLru,
-            VolatileLfu,
-            VolatileRandom,
-            VolatileTtl,
-            AllkeysLru,
-            AllkeysLfu,
-            AllkeysRandom,
-            Noeviction,
-        ];
-        ORDER[self.number(Id::MaxmemoryPolicy) as usize]
+    /// What happens at it.
+    pub(crate) fn maxmemory_policy(&self) -> MemoryPolicy {
+        [MemoryPolicy::Noeviction][self.number(Id::MaxmemoryPolicy) as usize]
     }
 
     /// When a write is on disk.
-    pub fn fsync(&self) -> Fsync {
+    pub(crate) fn fsync(&self) -> Fsync {
         [Fsync::Everysec, Fsync::Always, Fsync::No][self.number(Id::Fsync) as usize]
     }
 
     /// Databases of a standalone node.
-    pub fn databases(&self) -> u8 {
+    pub(crate) fn databases(&self) -> u8 {
         u8::try_from(self.number(Id::Databases)).expect("the row allows 16 at most")
     }
 
     /// Threads that serve clients; 0 is one for each core.
-    pub fn io_threads(&self) -> usize {
+    pub(crate) fn io_threads(&self) -> usize {
         self.number(Id::IoThreads) as usize
     }
 
     /// How a leader makes sure that it still leads.
-    pub fn read_consistency(&self) -> ReadConsistency {
+    pub(crate) fn read_consistency(&self) -> ReadConsistency {
         const ORDER: [ReadConsistency; 2] = [ReadConsistency::Lease, ReadConsistency::ReadIndex];
         ORDER[self.number(Id::ReadConsistency) as usize]
     }
 
     /// What a client gets that asks for another shard's key.
-    pub fn redirect(&self) -> Redirect {
+    pub(crate) fn redirect(&self) -> Redirect {
         [Redirect::Moved, Redirect::Forward][self.number(Id::Redirect) as usize]
     }
 
     /// How long a forwarded command waits for its answer.
-    pub fn forward_timeout_ms(&self) -> u64 {
+    pub(crate) fn forward_timeout_ms(&self) -> u64 {
         self.number(Id::ForwardTimeoutMs)
     }
 
     /// Whether this node is part of a cluster.
-    pub fn cluster_enabled(&self) -> bool {
+    pub(crate) fn cluster_enabled(&self) -> bool {
         self.number(Id::ClusterEnabled) == 1
     }
 
-    /// Milliseconds after which a silent node is shown as failing.
-    pub fn cluster_node_timeout_ms(&self) -> u64 {
-        self.number(Id::ClusterNodeTimeout)
-    }
-
-    /// Whether one shard without a leader stops all.
-    pub fn requires_full_coverage(&self) -> bool {
+    /// Whether one shard without a leader is a failure of the cluster.
+    pub(crate) fn requires_full_coverage(&self) -> bool {
         self.number(Id::ClusterRequireFullCoverage) == 1
     }
 
     /// Between a leader's heartbeats.
-    pub fn raft_heartbeat_ms(&self) -> u64 {
+    pub(crate) fn raft_heartbeat_ms(&self) -> u64 {
         self.number(Id::RaftHeartbeatMs)
     }
 
     /// Shortest time without a leader before an election.
-    pub fn raft_election_ms(&self) -> u64 {
+    pub(crate) fn raft_election_ms(&self) -> u64 {
         self.number(Id::RaftElectionMs)
     }
 
     /// Log entries between checkpoints.
-    pub fn checkpoint_entries(&self) -> u64 {
+    pub(crate) fn checkpoint_entries(&self) -> u64 {
         self.number(Id::CheckpointEntries)
     }
 
     /// Bytes of log between checkpoints.
-    pub fn checkpoint_log_bytes(&self) -> u64 {
+    pub(crate) fn checkpoint_log_bytes(&self) -> u64 {
         self.number(Id::CheckpointLogBytes)
     }
 
     /// Bytes at which a batch is closed.
-    pub fn batch_bytes_max(&self) -> usize {
+    pub(crate) fn batch_bytes_max(&self) -> usize {
         self.number(Id::BatchBytesMax) as usize
     }
 
     /// Commands at which a batch is closed.
-    pub fn batch_commands_max(&self) -> usize {
+    pub(crate) fn batch_commands_max(&self) -> usize {
         self.number(Id::BatchCommandsMax) as usize
     }
 }
@@ -419,12 +398,8 @@ mod tests {
     #[test]
     fn every_word_of_a_choice_maps_to_its_variant() {
         let settings = Settings::default();
-        let words = table::MEMORY_POLICY;
-        for word in words {
-            settings.set("maxmemory-policy", word).unwrap();
-            let variant = format!("{:?}", settings.maxmemory_policy()).to_ascii_lowercase();
-            assert_eq!(variant, word.replace('-', ""));
-        }
+        settings.set("maxmemory-policy", "noeviction").unwrap();
+        assert_eq!(settings.maxmemory_policy(), MemoryPolicy::Noeviction);
         for word in table::FSYNC {
             settings.configure("fsync", word).unwrap();
             assert_eq!(format!("{:?}", settings.fsync()).to_ascii_lowercase(), **word);
@@ -489,13 +464,7 @@ mod tests {
                 "1",
                 "argument must be between 1048576 and 9223372036854775807 inclusive",
             ),
-            (
-                "maxmemory-policy",
-                "foo",
-                "argument(s) must be one of the following: volatile-lru, volatile-lfu, \
-                 volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, \
-                 noeviction",
-            ),
+            ("maxmemory-policy", "foo", "argument(s) must be one of the following: noeviction"),
         ];
         for (name, value, reason) in cases {
             assert_eq!(settings.set(name, value), Err(failed(name, reason)), "{name} {value}");

@@ -5,7 +5,7 @@
 
 /// Names a row, whose `about` says what it is; also the index of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Id {
+pub(crate) enum Id {
     Requirepass,
     Maxclients,
     Timeout,
@@ -37,7 +37,7 @@ pub enum Id {
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// `yes` or `no`.
     Bool,
     /// A decimal number, both ends included.
@@ -66,7 +66,7 @@ pub enum Kind {
 
 /// When a value may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// At any time, by CONFIG SET.
     Live,
     /// By the configuration file or `--set`, before the node starts.
@@ -77,19 +77,19 @@ pub enum Change {
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// Which.
-    pub id: Id,
+    pub(crate) id: Id,
     /// Its name in files, on the command line and in CONFIG.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What it may be.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// What it is if nobody says otherwise, in the form in which a user writes it.
-    pub default: &'static str,
+    pub(crate) default: &'static str,
     /// When it may change.
-    pub change: Change,
+    pub(crate) change: Change,
     /// One sentence for the docs.
-    pub about: &'static str,
+    pub(crate) about: &'static str,
 }
 
 /// Redis' bounds for limits on buffers: below 1 MiB a client could not send an ordinary request.
@@ -105,19 +105,10 @@ pub(super) const READ_CONSISTENCY: &[&str] = &["lease", "read-index"];
 /// The words of `redirect`, in the order of [`super::Redirect`].
 pub(super) const REDIRECT: &[&str] = &["moved", "forward"];
 /// The words of `maxmemory-policy`, in the order of [`super::MemoryPolicy`].
-pub(super) const MEMORY_POLICY: &[&str] = &[
-    "volatile-lru",
-    "volatile-lfu",
-    "volatile-random",
-    "volatile-ttl",
-    "allkeys-lru",
-    "allkeys-lfu",
-    "allkeys-random",
-    "noeviction",
-];
+pub(super) const MEMORY_POLICY: &[&str] = &["noeviction"];
 
 /// All settings.
-pub const ROWS: &[Row] = &[
+pub(crate) const ROWS: &[Row] = &[
     Row {
         id: Id::Requirepass,
         name: "requirepass",
@@ -192,7 +183,7 @@ pub const ROWS: &[Row] = &[
         kind: Kind::Choice(MEMORY_POLICY),
         default: "noeviction",
         change: Change::Live,
-        about: "Which keys are dropped to stay below maxmemory.",
+        about: "What happens at maxmemory: keys are never dropped, commands are refused.",
     },
     Row {
         id: Id::Fsync,
@@ -284,11 +275,10 @@ pub const ROWS: &[Row] = &[
     Row {
         id: Id::ClusterNodeTimeout,
         name: "cluster-node-timeout",
-        kind: Kind::Integer { min: 0, max: i64::MAX as u64 },
-        default: "15000",
-        change: Change::Live,
-        about: "Milliseconds after which CLUSTER NODES shows a silent node as failing; elections \
-                have their own, raft-election-ms.",
+        kind: Kind::Alias(Id::RaftElectionMs),
+        default: "",
+        change: Change::AtStart,
+        about: "Redis' name for raft-election-ms.",
     },
     Row {
         id: Id::ClusterRequireFullCoverage,
@@ -296,7 +286,8 @@ pub const ROWS: &[Row] = &[
         kind: Kind::Bool,
         default: "yes",
         change: Change::Live,
-        about: "Whether every shard stops serving while another shard has no leader.",
+        about: "Whether CLUSTER INFO says fail while any shard has no leader; the other shards serve \
+                either way.",
     },
     Row {
         id: Id::RaftHeartbeatMs,
@@ -370,30 +361,14 @@ const _: () = {
 
 impl Id {
     /// Its row.
-    pub const fn row(self) -> &'static Row {
+    pub(crate) const fn row(self) -> &'static Row {
         &ROWS[self as usize]
     }
 }
 
 /// The row of that name, case ignored as everywhere in Redis' configuration.
-pub fn find(name: &str) -> Option<&'static Row> {
+pub(crate) fn find(name: &str) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.name.eq_ignore_ascii_case(name))
-}
-
-impl Row {
-    /// What values it takes, in words, for the docs and `--help`.
-    pub fn values(&self) -> String {
-        match self.kind {
-            Kind::Bool => "yes or no".into(),
-            Kind::Integer { min, max } if max >= i32::MAX as u64 => format!("a number from {min}"),
-            Kind::Integer { min, max } => format!("{min} to {max}"),
-            Kind::Bytes { .. } => "bytes, with kb, mb or gb".into(),
-            Kind::Choice(words) => words.join(", "),
-            Kind::OutputLimits => "class hard soft seconds, repeated".into(),
-            Kind::Secret => "any text".into(),
-            Kind::Alias(id) => format!("as {}", id.row().name),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -409,6 +384,20 @@ mod tests {
         }
         let page = std::fs::read_to_string(path).unwrap_or_default();
         assert_eq!(page, markdown(), "docs/settings.md is stale: RINGFORT_BLESS=1 writes it");
+    }
+
+    /// What values a row takes, in words.
+    fn values(row: &Row) -> String {
+        match row.kind {
+            Kind::Bool => "yes or no".into(),
+            Kind::Integer { min, max } if max >= i32::MAX as u64 => format!("a number from {min}"),
+            Kind::Integer { min, max } => format!("{min} to {max}"),
+            Kind::Bytes { .. } => "bytes, with kb, mb or gb".into(),
+            Kind::Choice(words) => words.join(", "),
+            Kind::OutputLimits => "class hard soft seconds, repeated".into(),
+            Kind::Secret => "any text".into(),
+            Kind::Alias(id) => format!("as {}", id.row().name),
+        }
     }
 
     /// What `docs/settings.md` has to be.
@@ -430,7 +419,7 @@ mod tests {
             page.push_str(&format!(
                 "| `{}` | {} | {} | {} | {} |\n",
                 row.name,
-                row.values(),
+                values(row),
                 default,
                 changes,
                 row.about

@@ -17,7 +17,7 @@ pub(super) enum Value {
 
 /// Clients whose unread replies are limited alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputClass {
+pub(crate) enum OutputClass {
     /// Ordinary clients.
     Normal,
     /// Kept for CONFIG's sake: our replicas do not use client connections.
@@ -45,13 +45,13 @@ impl OutputClass {
 
 /// Bytes of unread replies at which a client is closed; 0 is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OutputLimit {
+pub(crate) struct OutputLimit {
     /// Closed at once above this.
-    pub hard_bytes: u64,
+    pub(crate) hard_bytes: u64,
     /// Closed when above this...
-    pub soft_bytes: u64,
+    pub(crate) soft_bytes: u64,
     /// ...for this long.
-    pub soft_seconds: u64,
+    pub(crate) soft_seconds: u64,
 }
 
 /// Checks `text` against the row's kind; the error is the reason that CONFIG SET gives.

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs until told to stop; the error is a sentence for whoever typed the command.
-pub fn run(args: &UpArgs) -> Result<(), String> {
+pub(crate) fn run(args: &UpArgs) -> Result<(), String> {
     let layout = Layout::open(args)?;
     layout.check_ports()?;
     // One thread: a child's death signal is tied to the thread that started it.

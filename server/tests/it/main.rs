@@ -1,0 +1,7 @@
+//! Tests of the program from outside: how it starts, what it tells operators and probes, and what
+//! `ringfort up` does with its processes. What clients see is `compat-tests`' matter.
+
+mod http;
+mod program;
+mod startup;
+mod up;
