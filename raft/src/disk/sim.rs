@@ -94,6 +94,11 @@ impl SimDisk {
         self.state.lock().operations
     }
 
+    /// The names of all files, sorted.
+    pub fn file_names(&self) -> Vec<String> {
+        self.state.lock().names.keys().cloned().collect()
+    }
+
     /// What a restarted machine finds.
     pub fn after_crash(&self, survival: Survival) -> SimDisk {
         let state = self.state.lock();
@@ -261,7 +266,7 @@ impl Disk for SimDisk {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        Ok(self.state.lock().names.keys().cloned().collect())
+        Ok(self.file_names())
     }
 
     fn sync_dir(&self) -> io::Result<()> {

@@ -62,7 +62,9 @@ impl Writer {
         }
         let groups: Vec<Arc<GroupState>> = self.groups.lock().values().cloned().collect();
         for group in groups {
-            for (index, place) in group.inner.lock().placed.in_segment(oldest) {
+            // Collected first: copying may begin a segment, which looks at every group.
+            let entries = group.inner.lock().placed.in_segment(oldest);
+            for (index, place) in entries {
                 self.copy(&group, index, place)?;
             }
         }
@@ -107,13 +109,18 @@ impl Writer {
         for sequence in free {
             self.live.remove(&sequence);
             self.files.write().remove(&sequence);
-            self.recycle(sequence).map_err(|error| {
-                let path = self.disk.path(&segment::segment_name(sequence));
-                let text = format!("cannot recycle {}: {error}", path.display());
-                io::Error::new(error.kind(), text)
-            })?;
+            let recycled = self.recycle(sequence);
+            self.explain("recycle", &segment::segment_name(sequence), recycled)?;
         }
-        self.disk.sync_dir()
+        let synced = self.disk.sync_dir();
+        self.explain("sync", "", synced)
+    }
+
+    fn explain(&self, verb: &str, name: &str, result: io::Result<()>) -> io::Result<()> {
+        result.map_err(|error| {
+            let text = format!("cannot {verb} {}: {error}", self.disk.path(name).display());
+            io::Error::new(error.kind(), text)
+        })
     }
 
     /// Makes a segment's file a spare one, or removes it if there are enough or it is too long.

@@ -233,7 +233,7 @@ impl Writer {
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if self.current.synced < self.current.position {
             let result = self.current.file.sync_data();
-            self.explain("sync", result)?;
+            self.explain_at("sync", result)?;
             self.current.synced = self.current.position;
         }
         self.current.unsynced = false;
@@ -302,7 +302,7 @@ impl Writer {
         }
         let end = self.current.position + self.buffer.len() as u64;
         let result = self.current.file.write_at(&self.buffer, self.current.position);
-        self.explain("write", result)?;
+        self.explain_at("write", result)?;
         self.current.position = end;
         if end > self.current.file_bytes {
             // Zeros in mebibytes as the log grows, not a whole segment at once: nine nodes that
@@ -311,7 +311,7 @@ impl Writer {
             let extents = end.next_multiple_of(self.sizes.extent_bytes) + self.sizes.extent_bytes;
             let to = extents.min(self.sizes.segment_bytes).max(end);
             let result = self.current.file.write_zeros(end, to);
-            self.explain("grow", result)?;
+            self.explain_at("grow", result)?;
             self.current.file_bytes = to;
         }
         self.buffer.clear();
@@ -380,7 +380,7 @@ impl Writer {
     }
 
     /// Adds to an error what was being done to which file and where.
-    fn explain(&self, verb: &str, result: io::Result<()>) -> io::Result<()> {
+    fn explain_at(&self, verb: &str, result: io::Result<()>) -> io::Result<()> {
         let Current { header, position, .. } = &self.current;
         let path = self.disk.path(&segment::segment_name(header.sequence));
         result.map_err(|error| {
