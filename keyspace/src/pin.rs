@@ -30,9 +30,9 @@ pub struct Pin {
 
 /// What a pin shares with the writer.
 pub(crate) struct PinState {
-    epoch: u64,
+    epoch: u32,
     /// Only slots changed after this epoch are given out.
-    since: u64,
+    since: u32,
     /// The next unit to give out; moves on under that unit's lock.
     next: AtomicU32,
     /// Units that were changed since the pin, as they were.
@@ -41,8 +41,9 @@ pub(crate) struct PinState {
 
 /// The open pins, as the writer knows them.
 pub(crate) struct Pins {
-    /// Counts pins. Slots changed now are marked with it; above every pin's epoch.
-    epoch: u64,
+    /// Counts pins: 32 bits do for a pin a second for a century, and keep a slot within a cache
+    /// line. Slots changed now are marked with it; above every pin's epoch.
+    epoch: u32,
     open: Vec<Arc<PinState>>,
 }
 
@@ -56,7 +57,8 @@ impl Pins {
     pub(crate) fn start(&mut self, since: Option<u64>) -> Arc<PinState> {
         let state = Arc::new(PinState {
             epoch: self.epoch,
-            since: since.unwrap_or(0),
+            // No pin was ever given an epoch past 32 bits: then everything is due.
+            since: since.and_then(|epoch| u32::try_from(epoch).ok()).unwrap_or(0),
             next: AtomicU32::new(0),
             kept: Mutex::new(BTreeMap::new()),
         });
@@ -102,7 +104,7 @@ impl Pin {
 
     /// Identifies the pinned moment; passed to [`Keyspace::pin`] once its units are stored.
     pub fn epoch(&self) -> u64 {
-        self.state.epoch
+        self.state.epoch.into()
     }
 
     /// The next unit's bytes (versioned; the store adds checksums); empty bytes: the unit is

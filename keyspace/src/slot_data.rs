@@ -18,7 +18,7 @@ const EMBEDDED_SLACK_BYTES: usize = 16;
 pub(crate) struct SlotData {
     table: Table,
     /// The pins' epoch in which it was last changed; 0: never.
-    pub(crate) changed_epoch: u64,
+    pub(crate) changed_epoch: u32,
     /// Bytes of the keys and values, without the table.
     packed_bytes: usize,
     /// No key's time is over before this; exact after `tighten_expiry`, else a lower bound.

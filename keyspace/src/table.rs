@@ -7,8 +7,9 @@
 //! shrank in between changes nothing. The order is a function of the keys alone, the same on every
 //! replica.
 //!
-//! It costs less memory than a table that doubles: any size will do, so it grows by a quarter. A
-//! place takes 12 bytes: 32 bits of the hash, which most misses never look beyond, and the pointer.
+//! It costs less memory than a table that doubles: any size will do, so it grows by a quarter. Five
+//! places share a cache line: 32 bits of each hash, which most misses never look beyond, and the
+//! pointers. So a look-up in a cold table is one cache miss, and one for the entry.
 //!
 //! Invariants: an entry stands at its home or after it with no empty place in between; hashes never
 //! fall from left to right; the last place is empty, so that every walk ends.
@@ -21,17 +22,27 @@ const EMPTY: u32 = u32::MAX;
 /// The first table's homes.
 const HOMES_MIN: usize = 4;
 
-/// Places behind the last home at first, for entries that are pushed over the end.
+/// Places behind the last home at least: the empty last one, and one for an entry that is pushed
+/// over the end.
 const TAIL_MIN: usize = 2;
+
+/// Five hashes of 4 bytes and five pointers of 8 fill a cache line, but for 4 bytes.
+const LINE_PLACES: usize = 5;
 
 /// Keys of a slot, sorted by hash.
 #[derive(Default)]
 pub(crate) struct Table {
-    /// For each place its entry's hash, or `EMPTY`.
-    hashes: Box<[u32]>,
-    entries: Box<[Option<Packed>]>,
+    lines: Box<[Line]>,
     homes: u32,
     len: u32,
+}
+
+/// Some places of a table.
+#[repr(align(64))]
+struct Line {
+    /// For each place its entry's hash, or `EMPTY`.
+    hashes: [u32; LINE_PLACES],
+    entries: [Option<Packed>; LINE_PLACES],
 }
 
 /// A place in the table, good until the table is changed.
@@ -51,9 +62,12 @@ impl Table {
 
     /// Where `key` is; `Err`: where it belongs.
     pub(crate) fn find(&self, hash: u32, key: &[u8]) -> Result<Bucket, Bucket> {
-        let Some(mut place) = self.first_at(hash) else { return Err(Bucket(0)) };
-        while self.hashes[place] == hash {
-            if self.entries[place].as_ref().is_some_and(|packed| packed.key() == key) {
+        if self.len == 0 {
+            return Err(Bucket(0));
+        }
+        let mut place = self.first_at(hash);
+        while self.hash(place) == hash {
+            if self.entry(place).is_some_and(|packed| packed.key() == key) {
                 return Ok(Bucket(place));
             }
             place += 1;
@@ -62,149 +76,176 @@ impl Table {
     }
 
     /// The entry at a place that `find` found.
-    pub(crate) fn at(&self, place: Bucket) -> &Packed {
-        self.entries[place.0].as_ref().expect("find gave this place and nothing changed since")
+    pub(crate) fn at(&self, bucket: Bucket) -> &Packed {
+        self.entry(bucket.0).expect("find gave this place and nothing changed since")
     }
 
     /// The entry at a place that `find` found, to change; its key must stay.
-    pub(crate) fn at_mut(&mut self, place: Bucket) -> &mut Packed {
-        self.entries[place.0].as_mut().expect("find gave this place and nothing changed since")
+    pub(crate) fn at_mut(&mut self, bucket: Bucket) -> &mut Packed {
+        let entry = self.entry_mut(bucket.0).as_mut();
+        entry.expect("find gave this place and nothing changed since")
     }
 
     /// Swaps the entry for another of the same key.
-    pub(crate) fn replace(&mut self, place: Bucket, packed: Packed) -> Packed {
-        std::mem::replace(self.at_mut(place), packed)
+    pub(crate) fn replace(&mut self, bucket: Bucket, packed: Packed) -> Packed {
+        std::mem::replace(self.at_mut(bucket), packed)
     }
 
     /// Swaps the entry for what `change` makes of it; the key must stay.
-    pub(crate) fn replace_with(&mut self, place: Bucket, change: impl FnOnce(Packed) -> Packed) {
-        let entry = &mut self.entries[place.0];
+    pub(crate) fn replace_with(&mut self, bucket: Bucket, change: impl FnOnce(Packed) -> Packed) {
+        let entry = self.entry_mut(bucket.0);
         let packed = entry.take().expect("find gave this place and nothing changed since");
         *entry = Some(change(packed));
     }
 
-    /// Inserts a key that `find` said belongs at `place`.
-    pub(crate) fn insert(&mut self, mut place: Bucket, hash: u32, packed: Packed) {
+    /// Inserts a key that `find` said belongs at `bucket`.
+    pub(crate) fn insert(&mut self, bucket: Bucket, hash: u32, packed: Packed) {
+        let mut place = bucket.0;
         // An eighth of the homes stays empty: with n/8 free a failed look-up reads 32 hashes on
-        // average, two cache lines.
+        // average, a handful of cache lines.
         if self.len() + 1 > self.homes as usize * 7 / 8 {
-            self.resize(self.len() + 1, TAIL_MIN);
-            place = self.vacancy(hash);
+            self.resize(self.len() + 1);
+            place = self.first_at(hash);
         }
-        let mut end = self.run_end(place.0);
-        while end + 1 >= self.hashes.len() {
+        let mut end = self.run_end(place);
+        if end + 1 == self.places() {
             // The last run reached the end. More tail always helps, even if all hashes are equal.
-            let tail = self.hashes.len() - self.homes as usize;
-            self.rebuild(self.homes as usize, tail * 2);
-            place = self.vacancy(hash);
-            end = self.run_end(place.0);
+            self.rebuild(self.homes as usize, self.places() * 5 / 4 + LINE_PLACES);
+            place = self.first_at(hash);
+            end = self.run_end(place);
         }
-        self.hashes.copy_within(place.0..end, place.0 + 1);
-        self.hashes[place.0] = hash;
-        self.entries[place.0..=end].rotate_right(1);
-        self.entries[place.0] = Some(packed);
+        while end > place {
+            self.shift(end - 1, end);
+            end -= 1;
+        }
+        self.set(place, hash, Some(packed));
         self.len += 1;
     }
 
     /// Takes the entry out; the ones behind it that are not at home move up.
-    pub(crate) fn remove(&mut self, place: Bucket) -> Packed {
-        let start = place.0;
-        let packed = self.entries[start].take().expect("find gave this place");
-        let mut end = start + 1;
-        while self.hashes[end] != EMPTY && self.home(self.hashes[end]) < end {
-            end += 1;
+    pub(crate) fn remove(&mut self, bucket: Bucket) -> Packed {
+        let mut place = bucket.0;
+        let packed = self.entry_mut(place).take().expect("find gave this place");
+        while self.hash(place + 1) != EMPTY && self.home(self.hash(place + 1)) <= place {
+            self.shift(place + 1, place);
+            place += 1;
         }
-        self.hashes.copy_within(start + 1..end, start);
-        self.hashes[end - 1] = EMPTY;
-        self.entries[start..end].rotate_left(1);
+        self.set(place, EMPTY, None);
         self.len -= 1;
         // A third: far enough from full that alternating inserts and removals do not resize.
         if self.len() < self.homes as usize / 3 {
-            self.resize(self.len(), TAIL_MIN);
+            self.resize(self.len());
         }
         packed
     }
 
     /// The entries whose hash is at least `from`, in the order of hashes.
     pub(crate) fn iter_from(&self, from: u32) -> impl Iterator<Item = (u32, &Packed)> {
-        let start = self.first_at(from).unwrap_or(0);
-        self.hashes[start..]
-            .iter()
-            .zip(&self.entries[start..])
-            .filter_map(|(hash, entry)| Some((*hash, entry.as_ref()?)))
+        let start = if self.len == 0 { 0 } else { self.first_at(from) };
+        (start..self.places()).filter_map(|place| Some((self.hash(place), self.entry(place)?)))
     }
 
     /// All entries, in the order of hashes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Packed> {
-        self.entries.iter().flatten()
+        self.lines.iter().flat_map(|line| &line.entries).flatten()
     }
 
     /// All entries, taken out.
     pub(crate) fn into_entries(self) -> impl Iterator<Item = Packed> {
-        self.entries.into_iter().flatten()
+        self.lines.into_iter().flat_map(|line| line.entries).flatten()
     }
 
     /// Bytes of the table itself, without what its entries point to.
     pub(crate) fn heap_bytes(&self) -> usize {
-        size_of_val(&self.hashes[..]) + size_of_val(&self.entries[..])
+        size_of_val(&self.lines[..])
+    }
+
+    fn places(&self) -> usize {
+        self.lines.len() * LINE_PLACES
+    }
+
+    fn hash(&self, place: usize) -> u32 {
+        self.lines[place / LINE_PLACES].hashes[place % LINE_PLACES]
+    }
+
+    fn entry(&self, place: usize) -> Option<&Packed> {
+        self.lines[place / LINE_PLACES].entries[place % LINE_PLACES].as_ref()
+    }
+
+    fn entry_mut(&mut self, place: usize) -> &mut Option<Packed> {
+        &mut self.lines[place / LINE_PLACES].entries[place % LINE_PLACES]
+    }
+
+    fn set(&mut self, place: usize, hash: u32, entry: Option<Packed>) {
+        let line = &mut self.lines[place / LINE_PLACES];
+        line.hashes[place % LINE_PLACES] = hash;
+        line.entries[place % LINE_PLACES] = entry;
+    }
+
+    /// Moves what is at one place to another.
+    fn shift(&mut self, from: usize, to: usize) {
+        let (hash, entry) = (self.hash(from), self.entry_mut(from).take());
+        self.set(to, hash, entry);
     }
 
     fn home(&self, hash: u32) -> usize {
         (u64::from(hash) * u64::from(self.homes) >> 32) as usize
     }
 
-    /// The first place from the hash's home on whose hash is not lower; `None` without places.
-    fn first_at(&self, hash: u32) -> Option<usize> {
+    /// The first place from the hash's home on whose hash is not lower; the table is not empty.
+    fn first_at(&self, hash: u32) -> usize {
         let mut place = self.home(hash);
-        while *self.hashes.get(place)? < hash {
+        while self.hash(place) < hash {
             place += 1;
         }
-        Some(place)
-    }
-
-    /// Where to insert a hash whose key is not there.
-    fn vacancy(&self, hash: u32) -> Bucket {
-        Bucket(self.first_at(hash).expect("resized just now, so there are places"))
+        place
     }
 
     /// The first empty place from `place` on.
     fn run_end(&self, mut place: usize) -> usize {
-        while self.hashes[place] != EMPTY {
+        while self.hash(place) != EMPTY {
             place += 1;
         }
         place
     }
 
     /// Makes a table for `len` entries and a quarter more.
-    fn resize(&mut self, len: usize, tail: usize) {
+    fn resize(&mut self, len: usize) {
         if len == 0 {
             *self = Table::default();
             return;
         }
         // 8/7 for the limit above, times 5/4.
-        self.rebuild((len * 10 / 7 + 1).max(HOMES_MIN), tail);
+        let homes = (len * 10 / 7 + 1).max(HOMES_MIN);
+        self.rebuild(homes, homes + TAIL_MIN);
     }
 
-    fn rebuild(&mut self, homes: usize, tail: usize) {
-        let before = std::mem::take(&mut self.entries);
-        let hashes = std::mem::take(&mut self.hashes);
-        self.homes = u32::try_from(homes).expect("a table of 2^32 entries needs 48 GiB");
+    fn rebuild(&mut self, homes: usize, places_min: usize) {
+        let before = std::mem::take(&mut self.lines);
+        self.homes = u32::try_from(homes).expect("a table of 2^32 entries needs 64 GiB");
         // Entries come sorted, so each goes to its home or just behind the one before. The
         // places are counted before they are taken, since the last run may need more tail.
-        let entries = || hashes.iter().filter(|hash| **hash != EMPTY);
-        let end = entries().fold(0, |end, hash| end.max(self.home(*hash)) + 1);
-        let places = (homes + tail).max(end + TAIL_MIN);
-        self.hashes = vec![EMPTY; places].into();
-        self.entries = std::iter::repeat_with(|| None).take(places).collect();
+        let hashes = before.iter().flat_map(|line| line.hashes).filter(|hash| *hash != EMPTY);
+        let end = hashes.fold(0, |end, hash| end.max(self.home(hash)) + 1);
+        let places = places_min.max(end + TAIL_MIN);
+        self.lines =
+            std::iter::repeat_with(Line::empty).take(places.div_ceil(LINE_PLACES)).collect();
         let mut next = 0;
-        for (hash, entry) in hashes.iter().zip(before) {
+        for (hash, entry) in
+            before.into_iter().flat_map(|line| line.hashes.into_iter().zip(line.entries))
+        {
             if entry.is_some() {
-                next = self.home(*hash).max(next);
-                self.hashes[next] = *hash;
-                self.entries[next] = entry;
+                next = self.home(hash).max(next);
+                self.set(next, hash, entry);
                 next += 1;
             }
         }
+    }
+}
+
+impl Line {
+    fn empty() -> Line {
+        Line { hashes: [EMPTY; LINE_PLACES], entries: Default::default() }
     }
 }
 
@@ -231,18 +272,18 @@ mod tests {
     }
 
     fn check(table: &Table, spread: u32) {
-        assert_eq!(table.hashes.last().copied().unwrap_or(EMPTY), EMPTY);
+        assert!(table.places() == 0 || table.hash(table.places() - 1) == EMPTY);
         let mut last = 0;
-        for (place, entry) in table.entries.iter().enumerate() {
-            let hash = table.hashes[place];
-            assert_eq!(entry.is_none(), hash == EMPTY);
-            let Some(entry) = entry else { continue };
+        for place in 0..table.places() {
+            let hash = table.hash(place);
+            assert_eq!(table.entry(place).is_none(), hash == EMPTY);
+            let Some(entry) = table.entry(place) else { continue };
             assert_eq!(hash, super::tests::hash(key(entry), spread));
             assert!(hash >= last);
             last = hash;
             let home = table.home(hash);
             assert!(home <= place);
-            assert!(table.entries[home..place].iter().all(Option::is_some));
+            assert!((home..place).all(|place| table.entry(place).is_some()));
         }
         assert_eq!(table.iter().count(), table.len());
     }
@@ -284,6 +325,11 @@ mod tests {
                 model.into_iter().filter(|name| hash(*name, spread) >= from).collect();
             prop_assert_eq!(tail, expected);
         }
+    }
+
+    #[test]
+    fn a_line_of_places_is_a_cache_line() {
+        assert_eq!(size_of::<Line>(), 64);
     }
 
     #[test]
