@@ -1,5 +1,11 @@
 //! The keyspace from outside: its commands, and what it promises about time, pins and replicas.
 
+mod counts;
 mod families;
+mod pins;
+mod replicas;
+mod scans;
 mod stories;
+mod threads;
+mod time;
 mod world;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use keyspace::{Call, Clock, Keyspace, Observer, Run, lookup};
+use proptest::prelude::*;
 use resp::Reply;
 
 /// When every test begins: 2023-11-14, so that no time is near zero.
@@ -15,7 +16,7 @@ pub(crate) struct World {
     pub(crate) db: u8,
     /// What the last write touched, in order.
     pub(crate) touched: Touched,
-    entries: u64,
+    pub(crate) entries: u64,
 }
 
 /// Databases and keys.
@@ -31,7 +32,10 @@ impl Observer for Touched {
 
 impl World {
     pub(crate) fn new(databases: u8) -> World {
-        let keyspace = Arc::new(Keyspace::new(databases));
+        World::over(Arc::new(Keyspace::new(databases)))
+    }
+
+    pub(crate) fn over(keyspace: Arc<Keyspace>) -> World {
         World { keyspace, now_ms: START_MS, db: 0, touched: Touched::default(), entries: 0 }
     }
 
@@ -67,6 +71,27 @@ impl World {
         self.run(&args)
     }
 
+    /// Runs requests as one block, as an entry.
+    pub(crate) fn block(&mut self, lines: &[&str]) -> Vec<Reply<'static>> {
+        let split = |line: &'_ str| -> Vec<Vec<u8>> {
+            line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+        };
+        let words: Vec<Vec<Vec<u8>>> = lines.iter().map(|line| split(line)).collect();
+        let args: Vec<Vec<&[u8]>> =
+            words.iter().map(|words| words.iter().map(Vec::as_slice).collect()).collect();
+        let call = |args: &'_ [&'_ [u8]]| lookup(args).expect("a command");
+        let calls: Vec<Call<'_>> =
+            args.iter().map(|args| Call { command: call(args), args, db: self.db }).collect();
+        self.entries += 1;
+        let clock = Clock { now_ms: self.now_ms, seed: self.entries };
+        let mut answers = Vec::new();
+        self.touched.0.clear();
+        self.keyspace.write(&calls, clock, &mut self.touched, &mut |reply| {
+            answers.push(reply.into_owned());
+        });
+        answers
+    }
+
     /// What the leader does from time to time: finds keys whose time is over, and deletes them.
     pub(crate) fn sweep(&mut self, limit: usize) -> Vec<(u8, Vec<u8>)> {
         let mut found = Vec::new();
@@ -87,12 +112,75 @@ impl World {
         found
     }
 
-    /// Every slot's digest.
+    /// The digests of the slots that [`step`]'s keys are in, and whether there are other keys.
     pub(crate) fn digests(&self) -> Vec<u64> {
-        let slots = 0..keyspace::slot::SLOTS;
+        let mut slots: Vec<u16> =
+            KEYS.iter().map(|key| keyspace::slot::slot_of(key.as_bytes())).collect();
+        slots.sort_unstable();
+        slots.dedup();
         (0..self.keyspace.databases())
-            .flat_map(|db| slots.clone().map(move |slot| (db, slot)))
-            .map(|(db, slot)| self.keyspace.digest(db, slot))
+            .flat_map(|db| {
+                let digests = slots.iter().map(move |slot| self.keyspace.digest(db, *slot));
+                digests.chain([self.keyspace.len(db) as u64])
+            })
             .collect()
     }
+}
+
+/// Few keys, three of them in one slot, so that steps meet often.
+const KEYS: [&str; 6] = ["a", "b", "c", "{a}1", "{a}2", "d"];
+
+/// A request, or time passing, in the first two databases.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Run(u8, String),
+    Advance(u64),
+}
+
+impl World {
+    /// Takes a step; the answer, if it was a request.
+    pub(crate) fn step(&mut self, step: &Step) -> Option<Reply<'static>> {
+        match step {
+            Step::Run(db, words) => {
+                self.db = *db;
+                Some(self.words(words))
+            }
+            Step::Advance(ms) => {
+                self.now_ms += ms;
+                None
+            }
+        }
+    }
+}
+
+/// Steps on [`KEYS`].
+pub(crate) fn step() -> impl Strategy<Value = Step> {
+    let key = || prop::sample::select(&KEYS[..]);
+    let value = prop_oneof![
+        4 => "[0-9]{1,3}",
+        4 => "[a-z]{1,70}",
+        1 => "[a-z]{500,600}",
+    ];
+    let words = prop_oneof![
+        8 => (key(), value.clone()).prop_map(|(key, value)| format!("set {key} {value}")),
+        3 => (key(), 1..300).prop_map(|(key, ms)| format!("pexpire {key} {ms}")),
+        2 => (key(), 1..300, value.clone()).prop_map(|(key, ms, value)| format!("psetex {key} {ms} {value}")),
+        1 => key().prop_map(|key| format!("persist {key}")),
+        3 => (key(), key()).prop_map(|(first, second)| format!("del {first} {second}")),
+        2 => (key(), key()).prop_map(|(from, to)| format!("rename {from} {to}")),
+        2 => (key(), key(), 0..2).prop_map(|(from, to, db)| format!("copy {from} {to} db {db} replace")),
+        1 => (key(), 0..2).prop_map(|(key, db)| format!("move {key} {db}")),
+        2 => (key(), value).prop_map(|(key, value)| format!("append {key} {value}")),
+        1 => (key(), 0..700).prop_map(|(key, offset)| format!("setrange {key} {offset} xyz")),
+        1 => key().prop_map(|key| format!("incr {key}")),
+        1 => key().prop_map(|key| format!("getex {key} px 50")),
+        1 => Just("swapdb 0 1".to_owned()),
+        1 => prop::sample::select(vec!["flushdb", "flushall"]).prop_map(str::to_owned),
+        2 => Just("ringfort.expire a b c {a}1 {a}2 d".to_owned()),
+        2 => key().prop_map(|key| format!("get {key}")),
+    ];
+    prop_oneof![
+        9 => (0..2_u8, words).prop_map(|(db, words)| Step::Run(db, words)),
+        1 => (1..150_u64).prop_map(Step::Advance),
+    ]
 }
