@@ -106,19 +106,20 @@ fn get(scope: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
     found(&scope.node.config.settings, &args[2..])
 }
 
-/// The settings that match any of the patterns, each once.
+/// The settings that match any of the patterns, each once. A name without wildcards comes back as
+/// the client wrote it, in its case: that is what it will look for.
 fn found(settings: &Settings, patterns: Args<'_>) -> Reply<'static> {
-    let mut found: Vec<(&'static str, String)> = Vec::new();
+    let mut found: Vec<(&'static str, Reply<'static>, String)> = Vec::new();
     for pattern in patterns {
+        let wild = pattern.iter().any(|byte| b"[*?".contains(byte));
         for (name, value) in settings.get(pattern) {
-            if !found.iter().any(|(known, _)| *known == name) {
-                found.push((name, value));
+            if !found.iter().any(|(known, _, _)| *known == name) {
+                let shown = if wild { name.as_bytes() } else { pattern };
+                found.push((name, Reply::Bulk(shown.to_vec().into()), value));
             }
         }
     }
-    let pair = |(name, value): (&'static str, String)| {
-        (Reply::Bulk(name.as_bytes().into()), Reply::Bulk(value.into_bytes().into()))
-    };
+    let pair = |(_, name, value): (_, _, String)| (name, Reply::Bulk(value.into_bytes().into()));
     Reply::Map(found.into_iter().map(pair).collect())
 }
 
@@ -221,6 +222,8 @@ mod tests {
             names,
             [Reply::Bulk(b"maxmemory".into()), Reply::Bulk(b"maxmemory-policy".into())]
         );
+        let Reply::Map(pairs) = found(&settings, &[b"TimeOut"]) else { panic!("a map") };
+        assert_eq!(pairs[0].0, Reply::Bulk(b"TimeOut".into()));
     }
 
     #[test]

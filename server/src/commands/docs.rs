@@ -3,7 +3,7 @@
 use keyspace::Spec;
 use keyspace::command::{Arg, ArgKind, Group};
 
-use super::{Row, describe, refused, table};
+use super::{Row, describe, table};
 
 const INTRODUCTION: &str = "\
 # Commands
@@ -57,7 +57,7 @@ fn leaves() -> impl Iterator<Item = Row> {
 }
 
 fn is_refused(spec: &Spec) -> bool {
-    refused::is_refused(spec) || spec.summary.starts_with("Is refused:")
+    spec.summary.starts_with("Is refused:")
 }
 
 fn line(row: Row) -> String {

@@ -202,11 +202,6 @@ const fn row(spec: Spec) -> ServerCommand {
     ServerCommand { spec, run: ServerRun::Session(refuse) }
 }
 
-/// Whether a command is one of these.
-pub(super) fn is_refused(spec: &Spec) -> bool {
-    COMMANDS.iter().any(|row| row.spec.name == spec.name && row.spec.summary == spec.summary)
-}
-
 fn refuse(_: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
     let named = |(name, _): &&(&str, &str)| args[0].eq_ignore_ascii_case(name.as_bytes());
     let (_, reason) = REASONS.iter().find(named).expect("every row has a reason; tested");
