@@ -240,13 +240,6 @@ impl Applying<'_> {
         }
     }
 
-    /// Records of one entry draw different numbers: Knuth's MMIX generator, one step a record.
-    fn next_seed(&mut self) {
-        let seed = self.clock.seed;
-        self.clock.seed =
-            seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    }
-
     fn write_command(
         &mut self,
         db: u8,
@@ -254,7 +247,6 @@ impl Applying<'_> {
         mut output: Option<Output<'_>>,
     ) -> Result<(), String> {
         let call = Call { command: known(args)?, args, db };
-        self.next_seed();
         self.commands += 1;
         self.machine.keyspace.write(&[call], self.clock, &mut self.changes, &mut |reply| {
             if let Some(output) = &mut output {
@@ -277,7 +269,6 @@ impl Applying<'_> {
             return Ok(());
         }
         let calls = calls(commands)?;
-        self.next_seed();
         self.commands += calls.len() as u64;
         if let Some(output) = &mut output {
             output.open_array(calls.len());
