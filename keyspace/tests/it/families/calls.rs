@@ -23,7 +23,7 @@ fn commands() -> Vec<(Vec<&'static str>, &'static Command)> {
 /// A call as the rows describe it: every mandatory argument, some of the optional ones.
 fn described(args: &[Arg], random: &mut impl FnMut() -> u64, call: &mut Vec<String>) {
     for arg in args {
-        if arg.optional && random() % 2 == 0 {
+        if arg.optional && random().is_multiple_of(2) {
             continue;
         }
         let repeats = if arg.multiple { random() % 3 + 1 } else { 1 };

@@ -1,6 +1,7 @@
 //! The obvious way: a sorted map per database and a page of plain code.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use super::DATABASES;
 use crate::world::START_MS;
@@ -43,6 +44,11 @@ fn array(items: impl IntoIterator<Item = String>) -> String {
 }
 
 const NOT_AN_INTEGER: &str = "value is not an integer or out of range";
+
+fn number<T: TryFrom<i128, Error: Debug>>(word: &str) -> T {
+    let number: i128 = word.parse().expect("templates put numbers there");
+    T::try_from(number).expect("small enough")
+}
 
 fn strict(text: &str) -> Option<i64> {
     text.parse().ok().filter(|number: &i64| number.to_string() == text)
@@ -165,11 +171,11 @@ impl Model {
                 ok()
             }
             ["SET", key, value, "PX", time] | ["PSETEX", key, time, value] => {
-                self.put(db, key, value, Some(now_ms + time.parse::<i64>().unwrap()));
+                self.put(db, key, value, Some(now_ms + number::<i64>(time)));
                 ok()
             }
             ["SET", key, value, "EX", time] | ["SETEX", key, time, value] => {
-                self.put(db, key, value, Some(now_ms + time.parse::<i64>().unwrap() * 1000));
+                self.put(db, key, value, Some(now_ms + number::<i64>(time) * 1000));
                 ok()
             }
             ["SETNX", key, value] => {
@@ -193,7 +199,7 @@ impl Model {
                 int(free.into())
             }
             ["GETEX", key, "PX", time] if exists => {
-                let time = now_ms + time.parse::<i64>().unwrap();
+                let time = now_ms + number::<i64>(time);
                 self.put(db, key, &before.value, Some(time));
                 old
             }
@@ -209,16 +215,16 @@ impl Model {
             }
             ["SETRANGE", _, _, ""] => int(before.value.len() as i64),
             ["SETRANGE", key, at, more] => {
-                let at: usize = at.parse().unwrap();
+                let at: usize = number(at);
                 let mut value = before.value.into_bytes();
                 value.resize(value.len().max(at + more.len()), 0);
                 value[at..at + more.len()].copy_from_slice(more.as_bytes());
-                let value = String::from_utf8(value).unwrap();
+                let value = String::from_utf8(value).expect("values are ASCII");
                 self.put(db, key, &value, before.expires_ms);
                 int(value.len() as i64)
             }
             ["GETRANGE", _, start, end] => {
-                let (start, end): (i64, i64) = (start.parse().unwrap(), end.parse().unwrap());
+                let (start, end): (i64, i64) = (number(start), number(end));
                 let length = before.value.len() as i64;
                 let index = |at: i64| if at < 0 { (at + length).max(0) } else { at };
                 let inside = |at: &i64| *at >= index(start) && *at <= index(end);
@@ -230,8 +236,8 @@ impl Model {
             }
             ["INCR", key] => self.add(db, key, exists, before, 1),
             ["DECR", key] => self.add(db, key, exists, before, -1),
-            ["INCRBY", key, by] => self.add(db, key, exists, before, by.parse().unwrap()),
-            ["DECRBY", key, by] => self.add(db, key, exists, before, -by.parse::<i128>().unwrap()),
+            ["INCRBY", key, by] => self.add(db, key, exists, before, number(by)),
+            ["DECRBY", key, by] => self.add(db, key, exists, before, -number::<i128>(by)),
             _ => panic!("the model does not know {words:?}"),
         }
     }
@@ -253,7 +259,7 @@ impl Model {
         let (command, key) = (words[0], words[1]);
         let unit = if command.starts_with('P') { 1 } else { 1000 };
         let base = if command.ends_with("AT") { 0 } else { i128::from(self.now_ms) };
-        let time = words[2].parse::<i128>().unwrap() * unit + base;
+        let time = number::<i128>(words[2]) * unit + base;
         let Ok(time) = i64::try_from(time) else {
             return err(&format!(
                 "invalid expire time in '{}' command",
@@ -283,17 +289,17 @@ impl Model {
             ["FLUSHDB", ..] => self.databases[here].clear(),
             ["FLUSHALL", ..] => self.databases.iter_mut().for_each(BTreeMap::clear),
             ["SWAPDB", first, second] => {
-                self.databases.swap(first.parse().unwrap(), second.parse().unwrap());
+                self.databases.swap(number(first), number(second));
             }
             ["COPY", from, to, "DB", there, ref replace @ ..] => {
-                let there: usize = there.parse().unwrap();
+                let there: usize = number(there);
                 return self.transfer((here, from), (there, to), replace == ["REPLACE"], false);
             }
             ["COPY", from, to, ref replace @ ..] => {
                 return self.transfer((here, from), (here, to), replace == ["REPLACE"], false);
             }
             ["MOVE", key, there] => {
-                let there = there.parse().unwrap();
+                let there = number(there);
                 return self.transfer((here, key), (there, key), false, true);
             }
             _ => panic!("the model does not know {words:?}"),
