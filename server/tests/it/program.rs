@@ -9,10 +9,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything: an unoptimised cluster on a loaded machine takes some seconds.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks `look` until it has an answer; panics with `what` after [`PATIENCE`].
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -24,27 +24,27 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The program with these arguments.
-pub fn ringfort(args: &[&str]) -> Command {
+pub(crate) fn ringfort(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringfort"));
     command.args(args).env("NO_COLOR", "1").stdin(Stdio::null());
     command
 }
 
 /// What a run that ends by itself did: its status and everything it said.
-pub fn run(args: &[&str]) -> (ExitStatus, String) {
+pub(crate) fn run(args: &[&str]) -> (ExitStatus, String) {
     let Output { status, stdout, stderr } = ringfort(args).output().unwrap();
     (status, String::from_utf8([stdout, stderr].concat()).unwrap())
 }
 
 /// A process that goes on, killed when the test ends.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: mpsc::Receiver<String>,
     said: Mutex<String>,
 }
 
 impl Running {
-    pub fn start(args: &[&str]) -> Running {
+    pub(crate) fn start(args: &[&str]) -> Running {
         let mut child =
             ringfort(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = mpsc::channel();
@@ -64,7 +64,7 @@ impl Running {
     }
 
     /// Waits for a line that has `part` in it.
-    pub fn wait_for(&self, part: &str) -> String {
+    pub(crate) fn wait_for(&self, part: &str) -> String {
         let mut said = self.said.lock().unwrap();
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -82,12 +82,12 @@ impl Running {
         }
     }
 
-    pub fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         signal_process(self.child.id(), signal);
     }
 
     /// Waits for its end.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         until("end of the process", || self.child.try_wait().unwrap())
     }
 }
@@ -100,7 +100,7 @@ impl Drop for Running {
     }
 }
 
-pub fn signal_process(pid: u32, signal: rustix::process::Signal) {
+pub(crate) fn signal_process(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
 }
@@ -108,7 +108,7 @@ pub fn signal_process(pid: u32, signal: rustix::process::Signal) {
 /// The first of `count` neighbouring ports that are free, also 10,000 and 20,000 further, all
 /// below 32,768, where Linux begins to take ports for outgoing connections. The range is apart
 /// from that of `compat-tests`.
-pub fn free_ports(count: u16) -> u16 {
+pub(crate) fn free_ports(count: u16) -> u16 {
     const FIRST: u16 = 4_000;
     const LAST: u16 = 9_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
@@ -123,12 +123,12 @@ pub fn free_ports(count: u16) -> u16 {
     panic!("no {count} neighbouring free ports");
 }
 
-pub fn is_free(port: u16) -> bool {
+pub(crate) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 /// Sends bytes, and reads until the other side closes or, if there is one, `end` came.
-pub fn exchange(port: u16, bytes: &[u8], end: Option<&[u8]>) -> std::io::Result<String> {
+pub(crate) fn exchange(port: u16, bytes: &[u8], end: Option<&[u8]>) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(bytes)?;
@@ -144,7 +144,7 @@ pub fn exchange(port: u16, bytes: &[u8], end: Option<&[u8]>) -> std::io::Result<
 }
 
 /// One inline command's answer, of whatever lines: an ECHO after it marks its end.
-pub fn call(port: u16, command: &str) -> std::io::Result<String> {
+pub(crate) fn call(port: u16, command: &str) -> std::io::Result<String> {
     const MARK: &str = "$7\r\n-mark-!\r\n";
     let request = format!("{command}\r\nECHO -mark-!\r\n");
     let answer = exchange(port, request.as_bytes(), Some(MARK.as_bytes()))?;
