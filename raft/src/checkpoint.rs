@@ -116,6 +116,20 @@ impl Checkpoints {
         Draft::new(Arc::clone(self), base, generation)
     }
 
+    /// The checkpoint in this store: itself, or a copy if it lies in another, as one does that a
+    /// transport within the process handed over.
+    pub(crate) fn adopt(self: &Arc<Self>, checkpoint: Checkpoint) -> Result<Checkpoint, Trouble> {
+        if Arc::ptr_eq(self, &checkpoint.checkpoints) {
+            return Ok(checkpoint);
+        }
+        let mut draft = self.draft(None);
+        for unit in checkpoint.units() {
+            let (id, bytes) = unit?;
+            draft.put_unit(id, &bytes)?;
+        }
+        draft.finish(checkpoint.manifest.last, checkpoint.manifest.membership.clone())
+    }
+
     /// Makes a finished checkpoint the current one, durably; `false`: the current one reaches
     /// further, and stays.
     pub(crate) fn switch(&self, to: &Checkpoint) -> Result<bool, Trouble> {

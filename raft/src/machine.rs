@@ -40,3 +40,41 @@ pub trait Pinned: Send {
     /// The next unit; empty bytes: the unit became empty; `None`: the end.
     fn next_unit(&mut self) -> Option<(UnitId, Vec<u8>)>;
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A machine that keeps nothing.
+    pub(crate) struct NoMachine;
+
+    impl Machine for NoMachine {
+        fn apply(&self, _: Committed<'_>) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn pin(&self, _: Option<u64>) -> Box<dyn Pinned> {
+            Box::new(NoMachine)
+        }
+
+        fn restore(
+            &self,
+            units: &mut dyn Iterator<Item = Result<(UnitId, Vec<u8>), String>>,
+        ) -> Result<(), String> {
+            for unit in units {
+                unit?;
+            }
+            Ok(())
+        }
+    }
+
+    impl Pinned for NoMachine {
+        fn epoch(&self) -> u64 {
+            0
+        }
+
+        fn next_unit(&mut self) -> Option<(UnitId, Vec<u8>)> {
+            None
+        }
+    }
+}

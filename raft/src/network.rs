@@ -14,6 +14,8 @@ mod identity;
 mod limits;
 mod peers;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use client::Network;
 pub use identity::{Caller, Identity};

@@ -240,6 +240,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let machine = Arc::clone(&self.machine);
         let checkpoints = Arc::clone(&self.checkpoints);
         let installed = spawn_blocking(move || {
+            let checkpoint = checkpoints.adopt(checkpoint)?;
             if !checkpoint.is_current() && !checkpoints.switch(&checkpoint)? {
                 let what = format!("group {group}: an older checkpoint than the current arrived");
                 return Err(Trouble::Stopped(what));
@@ -316,3 +317,6 @@ fn build(
     // A checkpoint that reaches further was installed meanwhile; that one is the answer.
     Ok(checkpoints.current().expect("the switch was refused in favour of one"))
 }
+
+#[cfg(test)]
+mod tests;

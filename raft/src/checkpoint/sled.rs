@@ -88,3 +88,60 @@ impl CheckpointStore for SledStore {
         keys.map(|key| Ok(key.map_err(self.trouble("read from"))?.to_vec())).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(changes: &[(&str, Option<&str>)]) -> Batch {
+        let mut batch = Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.put(key.as_bytes().to_vec(), value.as_bytes().to_vec()),
+                None => batch.remove(key.as_bytes().to_vec()),
+            }
+        }
+        batch
+    }
+
+    #[test]
+    fn what_was_flushed_is_there_when_opened_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).unwrap();
+        store.write(batch(&[("a1", Some("x")), ("a2", Some("y")), ("b1", Some("z"))])).unwrap();
+        store.write(batch(&[("a1", None), ("a3", Some("w"))])).unwrap();
+        store.flush().unwrap();
+        drop(store);
+        let store = SledStore::open(dir.path()).unwrap();
+        assert_eq!(store.get(b"a1").unwrap(), None);
+        assert_eq!(store.get(b"a2").unwrap().unwrap(), b"y");
+        assert_eq!(store.keys(b"a").unwrap(), [b"a2".to_vec(), b"a3".to_vec()]);
+        assert_eq!(store.keys(b"").unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_store_that_is_garbage_is_refused_not_emptied() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).unwrap();
+        store.write(batch(&[("a", Some("x"))])).unwrap();
+        store.flush().unwrap();
+        drop(store);
+        let mut garbled = 0;
+        let mut dirs = vec![dir.path().to_path_buf()];
+        while let Some(at) = dirs.pop() {
+            for entry in std::fs::read_dir(at).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    dirs.push(path);
+                } else if std::fs::metadata(&path).unwrap().len() > 0 {
+                    let length = std::fs::metadata(&path).unwrap().len() as usize;
+                    std::fs::write(&path, vec![0x5a; length]).unwrap();
+                    garbled += 1;
+                }
+            }
+        }
+        assert!(garbled > 0);
+        let Err(trouble) = SledStore::open(dir.path()) else { panic!("garbage was opened") };
+        assert!(matches!(trouble, Trouble::Corrupt(_)), "{trouble}");
+    }
+}

@@ -1,5 +1,7 @@
 //! Proposals reach every replica, in one order.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use raft::ProposeError;
 
@@ -18,14 +20,13 @@ async fn a_single_replica_serves_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_proposals_all_apply_everywhere() {
-    let cluster = TestCluster::start(3).await;
-    let leader = cluster.leader().await;
+    let cluster = Arc::new(TestCluster::start(3).await);
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..20 {
-        let group = cluster.group(leader).clone();
+        let cluster = Arc::clone(&cluster);
         writers.spawn(async move {
             for n in 0..20 {
-                group.propose(Bytes::from(format!("{writer}-{n}=v"))).await.unwrap();
+                cluster.put(&format!("{writer}-{n}"), "v").await;
             }
         });
     }
