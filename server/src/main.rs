@@ -24,6 +24,7 @@ mod transaction;
 mod up;
 mod watch;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -38,8 +39,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    log_to_stderr();
     let result = match cli.command.unwrap_or(Command::Serve(ServeArgs::default())) {
         Command::Serve(args) => {
             Config::load(&args).map_err(|error| error.to_string()).and_then(serve::run)
@@ -54,4 +54,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn log_to_stderr() {
+    // openraft tells every step of an election; what of it matters is told by our own layers.
+    let default = || EnvFilter::new("info,openraft=error");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| default());
+    let colours = std::io::stderr().is_terminal();
+    let writer = std::io::stderr;
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(writer).init();
 }
