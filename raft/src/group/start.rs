@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::barrier::Barrier;
 use super::lease::{Clock, Lease};
-use super::{Group, GroupOptions, Inner, Leadership, NO_LEADER, Timing};
+use super::{Group, GroupLease, GroupOptions, Inner, Leadership, NO_LEADER, Timing};
 use crate::checkpoint::Checkpoints;
 use crate::network::Network;
 use crate::state_machine::{Growth, StateMachine};
@@ -109,7 +109,8 @@ pub(super) async fn start(
         term: AtomicU64::new(0),
         leads: AtomicBool::new(false),
         lease_until_ns: AtomicU64::new(0),
-        lease: Mutex::new((Lease::new(patience, clock.now()), None)),
+        lease: Mutex::new(GroupLease { lease: Lease::new(patience, clock.now()), given_away: 0 }),
+        transfers: tokio::sync::Mutex::new(()),
         clock,
         metrics: raft.metrics(),
         barrier: Barrier::default(),
@@ -125,7 +126,7 @@ pub(super) async fn start(
     });
     let group = Group { inner };
     tokio::spawn(watch_over(group.clone(), Arc::clone(&trouble)));
-    tokio::spawn(checkpoint_when_due(group.clone(), growth));
+    tokio::spawn(checkpoint_when_due(group.raft().clone(), group.watch_leader(), growth));
     tokio::spawn(elect_after_silence(group.clone()));
     if pristine && group.inner.options.bootstrap {
         bootstrap(&group).await?;
@@ -189,15 +190,22 @@ async fn watch_over(group: Group, trouble: Arc<OnceLock<String>>) {
     inner.failed.send_replace(Some(ended));
 }
 
-/// Makes a checkpoint whenever enough was applied since the last.
-async fn checkpoint_when_due(group: Group, growth: Arc<Growth>) {
-    let mut failed = group.failed();
+/// Makes a checkpoint whenever enough was applied since the last; ends with the group, which it
+/// does not hold.
+async fn checkpoint_when_due(
+    raft: GroupRaft,
+    mut leadership: watch::Receiver<Leadership>,
+    growth: Arc<Growth>,
+) {
     loop {
         tokio::select! {
             () = growth.due.notified() => {}
-            _ = failed.changed() => return,
+            changed = leadership.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
         }
-        if group.inner.raft.trigger().snapshot().await.is_err() {
+        if raft.trigger().snapshot().await.is_err() {
             return;
         }
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Inner;
 use crate::{NodeId, TransferError};
@@ -19,30 +19,41 @@ const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(2);
 const TAKE_OVER_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn transfer(inner: &Inner, to: NodeId) -> Result<(), TransferError> {
+    let _alone = inner.transfers.lock().await;
     if to == inner.options.node && inner.leads.load(Ordering::Acquire) {
         return Ok(());
     }
     await_caught_up(inner, to).await?;
+    // From here on the followers may elect another at once: no read may count on a lease, in
+    // whichever term openraft comes to give leadership away.
+    inner.give_lease_away(u64::MAX);
+    let outcome = hand_over(inner, to).await;
+    // By now openraft has done so or will not.
+    inner.give_lease_away(inner.term.load(Ordering::Acquire));
+    outcome
+}
+
+async fn hand_over(inner: &Inner, to: NodeId) -> Result<(), TransferError> {
     let term = inner.term.load(Ordering::Acquire);
-    {
-        // From here on the followers may elect another at once; no read may count on a lease.
-        let mut lease = inner.lease.lock();
-        lease.1 = Some(term);
-        inner.lease_until_ns.store(0, Ordering::Release);
-    }
     let asked = inner.raft.trigger().transfer_leader(to).await;
     asked.map_err(|_| TransferError::Stopped)?;
     let mut leadership = inner.leadership.subscribe();
     let taken = leadership.wait_for(|now| {
         now.term > term && now.leader.is_some_and(|leader| leader != inner.options.node)
     });
-    let deadline = Instant::now() + TAKE_OVER_TIMEOUT;
-    let leader = match timeout_at(deadline, taken).await {
-        Ok(Ok(now)) => now.leader,
-        Ok(Err(_)) => return Err(TransferError::Stopped),
-        Err(_) => return Err(TransferError::Late(to)),
-    };
-    if leader == Some(to) { Ok(()) } else { Err(TransferError::Late(to)) }
+    match timeout(TAKE_OVER_TIMEOUT, taken).await {
+        Ok(Ok(now)) if now.leader == Some(to) => Ok(()),
+        Ok(Ok(_)) | Err(_) => Err(TransferError::Late(to)),
+        Ok(Err(_)) => Err(TransferError::Stopped),
+    }
+}
+
+impl Inner {
+    fn give_lease_away(&self, upto: u64) {
+        let mut lease = self.lease.lock();
+        lease.given_away = upto;
+        self.lease_until_ns.store(0, Ordering::Release);
+    }
 }
 
 /// Waits until the successor's log is nearly as long as ours.

@@ -1,18 +1,16 @@
 //! The sending side: what openraft asks of a peer.
-
-use std::future::Future;
+//!
+//! openraft itself gives up heartbeats and votes that are not answered in time.
 
 use futures::stream::{self, Stream, StreamExt};
 use futures::{FutureExt, pin_mut};
 use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::ErrorSource;
-use openraft::errors::{
-    NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable,
-};
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::impls::BoxedErrorSource;
 use openraft::network::{
     Backoff, NetBackoff, NetSnapshot, NetStreamAppend, NetTransferLeader, NetVote, RPCOption,
-    RPCTypes, RaftNetworkFactory,
+    RaftNetworkFactory,
 };
 use openraft::raft::{
     AppendEntriesRequest, SnapshotResponse, StreamAppendResult, TransferLeaderError,
@@ -92,28 +90,9 @@ impl Link {
         request
     }
 
-    /// A small call, within openraft's patience.
-    async fn call<T>(
-        &self,
-        action: RPCTypes,
-        option: &RPCOption,
-        call: impl Future<Output = Result<tonic::Response<T>, Status>>,
-    ) -> RpcResult<T> {
-        let timeout = option.soft_ttl();
-        match tokio::time::timeout(timeout, call).await {
-            Ok(Ok(reply)) => Ok(reply.into_inner()),
-            Ok(Err(status)) => Err(failed(&status)),
-            Err(_) => {
-                let (id, target) = (self.peers.identity().node(), self.target);
-                Err(RPCError::Timeout(Timeout { action, id, target, timeout }))
-            }
-        }
-    }
-
     async fn heartbeat<S>(
         &mut self,
         mut input: S,
-        option: RPCOption,
     ) -> RpcResult<BoxStream<'static, RpcResult<StreamAppendResult<TypeConfig>>>>
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin,
@@ -123,9 +102,8 @@ impl Link {
         };
         let request = self.request(wire::append_request(request));
         let mut client = self.client(limits::SMALL_BYTES_MAX)?;
-        let call = client.heartbeat(request);
-        let reply = self.call(RPCTypes::AppendEntries, &option, call).await?;
-        let result = wire::read_append_reply(reply).map_err(garbled);
+        let reply = client.heartbeat(request).await.map_err(|status| failed(&status))?;
+        let result = wire::read_append_reply(reply.into_inner()).map_err(garbled);
         Ok(stream::once(async { result }).boxed())
     }
 
@@ -186,7 +164,7 @@ impl NetStreamAppend<TypeConfig> for Link {
     {
         async move {
             if self.heartbeat {
-                self.heartbeat(input, option).await
+                self.heartbeat(input).await
             } else {
                 self.append(input, option).await
             }
@@ -199,23 +177,23 @@ impl NetVote<TypeConfig> for Link {
     async fn vote(
         &mut self,
         request: VoteRequest<TypeConfig>,
-        option: RPCOption,
+        _option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
         let request = self.request(wire::vote_request(&request));
         let mut client = self.client(limits::SMALL_BYTES_MAX)?;
-        let reply = self.call(RPCTypes::Vote, &option, client.vote(request)).await?;
-        wire::read_vote_reply(reply).map_err(garbled)
+        let reply = client.vote(request).await.map_err(|status| failed(&status))?;
+        wire::read_vote_reply(reply.into_inner()).map_err(garbled)
     }
 
     async fn pre_vote(
         &mut self,
         request: VoteRequest<TypeConfig>,
-        option: RPCOption,
+        _option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
         let request = self.request(wire::vote_request(&request));
         let mut client = self.client(limits::SMALL_BYTES_MAX)?;
-        let reply = self.call(RPCTypes::Vote, &option, client.pre_vote(request)).await?;
-        wire::read_vote_reply(reply).map_err(garbled)
+        let reply = client.pre_vote(request).await.map_err(|status| failed(&status))?;
+        wire::read_vote_reply(reply.into_inner()).map_err(garbled)
     }
 }
 
@@ -223,7 +201,7 @@ impl NetTransferLeader<TypeConfig> for Link {
     async fn transfer_leader(
         &mut self,
         request: TransferLeaderRequest<TypeConfig>,
-        option: RPCOption,
+        _option: RPCOption,
     ) -> RpcResult<TransferLeaderResponse<TypeConfig>> {
         let message = pb::TransferRequest {
             from: Some(wire::vote(request.from_leader())),
@@ -231,8 +209,8 @@ impl NetTransferLeader<TypeConfig> for Link {
             last: request.last_log_id().map(wire::log_id),
         };
         let mut client = self.client(limits::SMALL_BYTES_MAX)?;
-        let call = client.transfer_leader(self.request(message));
-        let reply = self.call(RPCTypes::TransferLeader, &option, call).await?;
+        let reply = client.transfer_leader(self.request(message)).await;
+        let reply = reply.map_err(|status| failed(&status))?.into_inner();
         if reply.refusal.is_empty() {
             return Ok(Ok(()));
         }

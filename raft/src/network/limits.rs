@@ -7,8 +7,9 @@ use std::time::Duration;
 pub(super) const APPEND_BYTES_MAX: usize = crate::group::PAYLOAD_BYTES_MAX + 16 * 1024 * 1024;
 /// Votes, heartbeats and all replies: a few numbers, or the addresses of some members.
 pub(super) const SMALL_BYTES_MAX: usize = 64 * 1024;
-/// A manifest names at most 16,384 units in some 30 bytes each; a chunk is 64 KiB.
-pub(super) const SNAPSHOT_PART_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// A chunk is 64 KiB; a manifest has some 30 bytes for each unit, so that this is room for half a
+/// million of them.
+pub(super) const SNAPSHOT_PART_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Chunks read ahead while the network is slower than the disk, or the other way round.
 pub(super) const SNAPSHOT_PARTS_IN_FLIGHT: usize = 8;
 

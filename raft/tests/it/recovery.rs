@@ -1,10 +1,12 @@
 //! What a restart finds, and what it refuses.
 
-use bytes::Bytes;
-use raft::{Fsync, Storage, StorageOptions, Trouble};
+use std::sync::Arc;
 
-use crate::harness::{CLUSTER, Settings, TestCluster, within};
-use crate::machine::POISON;
+use bytes::Bytes;
+use raft::{Fsync, Group, Identity, Peers, Storage, StorageOptions, Trouble};
+
+use crate::harness::{CLUSTER, Settings, TestCluster, eventually, within};
+use crate::machine::{KvMachine, POISON};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_single_replica_has_everything_after_a_restart() {
@@ -99,4 +101,28 @@ async fn a_lost_checkpoint_store_is_not_taken_for_an_empty_one() {
     let trouble = cluster.try_restart(0).await.unwrap_err();
     assert!(matches!(trouble, Trouble::Corrupt(_)), "{trouble}");
     assert!(trouble.to_string().contains("wipe this node's data directory"), "{trouble}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_was_shut_down_leaves_its_directory_to_others() {
+    let cluster = TestCluster::start(1).await;
+    let dir = tempfile::tempdir().unwrap();
+    let options = StorageOptions {
+        dir: dir.path().to_path_buf(),
+        fsync: Fsync::No,
+        cluster: CLUSTER.to_string(),
+        node: 1,
+    };
+    for round in 0..3 {
+        let options = options.clone();
+        let storage = eventually("the directory is free", || Storage::open(&options).ok()).await;
+        let peers = Peers::new(Identity::new(CLUSTER, 1).unwrap());
+        let machine = Arc::new(KvMachine::default());
+        let start = Group::start(cluster.options(0), &storage, machine.clone(), &peers);
+        let group = start.await.unwrap();
+        eventually("a leader", || group.lease_valid().then_some(())).await;
+        group.propose(Bytes::from(format!("k{round}=v"))).await.unwrap();
+        assert_eq!(machine.all().len(), round + 1, "it finds what was there");
+        within(group.shutdown()).await;
+    }
 }
