@@ -260,7 +260,10 @@ impl Connection {
         let segment = std::mem::take(&mut dispatch.segment);
         let mut segment =
             router::execute(&dispatch.node, &self.desk, dispatch.shard, segment).await;
-        dispatch.session.last_write_index = dispatch.session.last_write_index.max(segment.index);
+        if dispatch.shard == dispatch.node.shard {
+            let session = &mut dispatch.session;
+            session.last_write_index = session.last_write_index.max(segment.index);
+        }
         match merge {
             Some(exec) if !exec.merge.is_empty() => self.merge(exec, &segment),
             _ if dispatch.out.is_empty() => std::mem::swap(&mut dispatch.out, &mut segment.out),

@@ -128,7 +128,7 @@ impl Dispatch {
             return self.refuse(commands::unknown_command(args));
         }
         if !spec.accepts(args.len()) {
-            return self.refuse(commands::wrong_arity(row, args));
+            return self.refuse_arity(row, args);
         }
         if row.is_container() {
             return self.refuse(commands::unknown_subcommand(args));
@@ -298,10 +298,6 @@ impl Dispatch {
                 let db = self.session.db;
                 Step::Watch(shard, args[1..].iter().map(|key| (db, key.to_vec())).collect())
             }
-            Transaction::Unwatch => {
-                self.unwatch();
-                self.reply(&Reply::OK)
-            }
             Transaction::Exec => self.exec(),
         }
     }
@@ -377,6 +373,22 @@ impl Dispatch {
     /// Whether this command's reply is dropped.
     fn silent(&self) -> bool {
         self.session.reply_mode != ReplyMode::On
+    }
+
+    /// Answers that arguments are missing or too many. An EXEC with such ends its transaction.
+    fn refuse_arity(&mut self, row: Row, args: Args<'_>) -> Step {
+        let error = commands::wrong_arity(row, args);
+        let exec = row.spec().name == "exec" && self.session.multi.is_some();
+        match error {
+            Reply::Error(text) if exec => {
+                self.leave_multi();
+                self.unwatch();
+                let why = text.trim_start_matches("ERR ");
+                let text = format!("EXECABORT Transaction discarded because of: {why}");
+                self.reply(&Reply::Error(text.into()))
+            }
+            error => self.refuse(error),
+        }
     }
 
     /// Answers with an error; inside MULTI the transaction is lost.

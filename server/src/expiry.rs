@@ -4,9 +4,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::node::{Node, unix_ms};
+use crate::node::{Node, count, unix_ms};
 use crate::router::{TaskDesk, lead};
-use crate::segment::Segment;
+use crate::segment::{Outcome, Segment};
 
 /// Between two cycles, as Redis' `hz 10`.
 const CYCLE: Duration = Duration::from_millis(100);
@@ -49,7 +49,9 @@ async fn delete_some(node: &Arc<Node>, cursor: &mut u32) -> bool {
         args.extend(of_one_db.iter().map(|(_, key)| &key[..]));
         segment.write(of_one_db[0].0, &args, true);
     }
-    // Whatever the outcome: what was not deleted is found again by the next cycle.
-    lead(node, &TaskDesk, segment).await;
+    // What was not deleted is found again by the next cycle.
+    if lead(node, &TaskDesk, segment).await.outcome == Outcome::Done {
+        count(&node.stats.expired, found.len() as u64);
+    }
     found.len() == KEYS_PER_ENTRY
 }

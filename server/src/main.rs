@@ -1,5 +1,8 @@
 //! `ringfort`: one binary for the server, a local cluster and the admin tool.
 
+// In a program `pub` says that other modules use it; nothing is public beyond.
+#![allow(unreachable_pub)]
+
 mod admin;
 mod batch;
 mod cli;

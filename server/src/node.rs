@@ -183,6 +183,8 @@ pub struct Stats {
     pub entries: AtomicU64,
     /// Commands applied from entries.
     pub writes: AtomicU64,
+    /// Keys deleted by this node's expiry cycle.
+    pub expired: AtomicU64,
 }
 
 /// Adds to a statistics counter.

@@ -48,6 +48,7 @@ impl Desk for ConnectionDesk {
 pub struct TaskDesk;
 
 impl Desk for TaskDesk {
+    #[expect(refining_impl_trait, reason = "whoever uses this desk needs to know that it is Send")]
     fn promise(&self) -> (Waiter, impl Future<Output = Option<Box<Segment>>> + Send) {
         let (sender, receiver) = oneshot::channel();
         (Waiter::Task(sender), async { receiver.await.ok() })

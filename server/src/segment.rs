@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use keyspace::entry::EntryWriter;
-use keyspace::{Args, Observer};
+use keyspace::Args;
 use resp::{Protocol, Reply};
 
 use crate::exchange::Waiter;
@@ -196,11 +196,4 @@ impl Segment {
             }
         }
     }
-}
-
-/// Hears of no change.
-pub struct Unobserved;
-
-impl Observer for Unobserved {
-    fn touched(&mut self, _db: u8, _slot: u16, _key: &[u8]) {}
 }

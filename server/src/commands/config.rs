@@ -172,6 +172,7 @@ fn resetstat(scope: &mut Scope<'_>, _: Args<'_>) -> Reply<'static> {
         &stats.forwarded,
         &stats.entries,
         &stats.writes,
+        &stats.expired,
     ];
     for counter in counters {
         counter.store(0, Ordering::Relaxed);

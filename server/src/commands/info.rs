@@ -120,6 +120,7 @@ fn stats(node: &Node, _: u64, lines: &mut String) {
     field(lines, "total_net_input_bytes", read(&node.stats.input_bytes));
     field(lines, "total_net_output_bytes", read(&node.stats.output_bytes));
     field(lines, "rejected_connections", read(&node.stats.connections_refused));
+    field(lines, "expired_keys", read(&node.stats.expired));
     field(lines, "total_forwarded_requests", read(&node.stats.forwarded));
     field(lines, "total_entries_applied", read(&node.stats.entries));
     field(lines, "total_writes_applied", read(&node.stats.writes));

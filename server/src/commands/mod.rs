@@ -82,8 +82,6 @@ pub enum Transaction {
     Discard,
     /// WATCH
     Watch,
-    /// UNWATCH
-    Unwatch,
 }
 
 /// A row of either table.

@@ -1,10 +1,11 @@
-//! MULTI, EXEC, DISCARD, WATCH, UNWATCH: rows only. What they do is in `dispatch` and
+//! MULTI, EXEC, DISCARD, WATCH, UNWATCH: little more than rows. What they do is in `dispatch` and
 //! `transaction`, because they change how the commands around them run.
 
-use keyspace::Spec;
 use keyspace::command::{Arg, ArgKind, Flags, Group, Keys};
+use keyspace::{Args, Spec};
+use resp::Reply;
 
-use super::{ServerCommand, ServerRun, Transaction};
+use super::{Scope, ServerCommand, ServerRun, Transaction};
 
 /// The family.
 pub const COMMANDS: &[ServerCommand] = &[
@@ -82,7 +83,7 @@ pub const COMMANDS: &[ServerCommand] = &[
             flags: FLAGS,
             args: &[],
         },
-        run: ServerRun::Transaction(Transaction::Unwatch),
+        run: ServerRun::Session(unwatch),
     },
 ];
 
@@ -91,3 +92,12 @@ const ANYTIME: Flags = Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE);
 
 /// All but EXEC, which takes as long as what it executes.
 const FLAGS: Flags = ANYTIME.and(Flags::FAST);
+
+/// Also queued by MULTI, where EXEC has given up the watch before it comes to this.
+fn unwatch(scope: &mut Scope<'_>, _args: Args<'_>) -> Reply<'static> {
+    if let Some(watch) = scope.session.watch.take() {
+        scope.node.forget_watch(&watch);
+        scope.session.client.note_watched(0);
+    }
+    Reply::OK
+}

@@ -133,7 +133,9 @@ fn give_back(parcel: Parcel, outcome: Outcome, deliveries: &mut Deliveries) {
             deliveries.flush();
         }
         // The receiver may have given up: it is told nothing then.
-        Parcel::Watch { answer, .. } => drop(answer.send(None)),
+        Parcel::Watch { answer, .. } => {
+            let _ = answer.send(None);
+        }
         Parcel::Unwatch { .. } => {}
     }
 }
@@ -236,7 +238,7 @@ impl Carried {
             Some(Parcel::Watch { answer, .. }) => {
                 let kept = response.outcome() == proto::Outcome::Done;
                 // The connection may be gone; its end is told by an unwatch.
-                drop(answer.send(kept.then_some(response.term)));
+                let _ = answer.send(kept.then_some(response.term));
             }
             Some(Parcel::Unwatch { .. }) | None => {}
         }
