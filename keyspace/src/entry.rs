@@ -267,12 +267,18 @@ pub struct RecordReader<'a> {
 
 impl<'a> RecordReader<'a> {
     /// The next record; `None` at the end. After an error nothing more can be read.
+    ///
+    /// Inlined, as are the readers of its parts: a record is 150 bytes, and to hand it up through
+    /// four functions cost more than to read it.
+    #[inline]
     pub fn next_record(&mut self) -> Result<Option<Record<'a>>, BadEntry> {
         let Some((&tag, rest)) = self.rest.split_first() else { return Ok(None) };
         self.rest = rest;
         match tag {
             TAG_COMMAND => {
-                let (db, args) = self.command()?;
+                let (db, count) = self.command_head()?;
+                let mut args = ArgVec::new();
+                self.args(count, &mut args)?;
                 Ok(Some(Record::Command { db, args }))
             }
             TAG_TRANSACTION => self.transaction().map(Some),
@@ -290,30 +296,40 @@ impl<'a> RecordReader<'a> {
         let count = self.count()?;
         let mut commands = Vec::with_capacity(count.min(COUNT_TRUSTED_MAX));
         for _ in 0..count {
-            commands.push(self.command()?);
+            let (db, count) = self.command_head()?;
+            let mut args = ArgVec::new();
+            self.args(count, &mut args)?;
+            commands.push((db, args));
         }
         Ok(Record::Transaction { term, watched, commands })
     }
 
-    fn command(&mut self) -> Result<(u8, ArgVec<'a>), BadEntry> {
+    #[inline]
+    fn command_head(&mut self) -> Result<(u8, usize), BadEntry> {
         let db = self.byte()?;
-        let count = self.count()?;
-        if count == 0 {
-            return Err(BadEntry("with a command without a name"));
+        match self.count()? {
+            0 => Err(BadEntry("with a command without a name")),
+            count => Ok((db, count)),
         }
-        let mut args = ArgVec::with_capacity(count.min(COUNT_TRUSTED_MAX));
+    }
+
+    #[inline]
+    fn args(&mut self, count: usize, args: &mut ArgVec<'a>) -> Result<(), BadEntry> {
+        args.reserve(count.min(COUNT_TRUSTED_MAX));
         for _ in 0..count {
             args.push(self.bytes()?);
         }
-        Ok((db, args))
+        Ok(())
     }
 
     /// A count of things that take at least a byte each: never more than bytes are left.
+    #[inline]
     fn count(&mut self) -> Result<usize, BadEntry> {
         let count = usize::try_from(self.number()?).map_err(|_| BadEntry("with a huge count"))?;
         if count > self.rest.len() { Err(BadEntry("cut short")) } else { Ok(count) }
     }
 
+    #[inline]
     fn bytes(&mut self) -> Result<&'a [u8], BadEntry> {
         let count = self.count()?;
         let (bytes, rest) = self.rest.split_at(count);
@@ -321,13 +337,24 @@ impl<'a> RecordReader<'a> {
         Ok(bytes)
     }
 
+    #[inline]
     fn byte(&mut self) -> Result<u8, BadEntry> {
         let (&byte, rest) = self.rest.split_first().ok_or(BadEntry("cut short"))?;
         self.rest = rest;
         Ok(byte)
     }
 
+    #[inline]
     fn number(&mut self) -> Result<u64, BadEntry> {
+        // Nearly all numbers are a byte long.
+        if let Some((&byte @ ..0x80, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            return Ok(byte.into());
+        }
+        self.long_number()
+    }
+
+    fn long_number(&mut self) -> Result<u64, BadEntry> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
