@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 use resp::Reply;
 
 use crate::access::{Txn, View};
-use crate::hash::hash;
 use crate::{expiry, generic, internal, number, string};
 
 /// A request's arguments, the command's name first.
@@ -196,9 +195,6 @@ pub enum Run {
 static FAMILIES: &[&[Command]] =
     &[string::COMMANDS, generic::COMMANDS, expiry::COMMANDS, internal::COMMANDS];
 
-/// Longer names are no commands; they are not even lowered.
-const NAME_BYTES_MAX: usize = 32;
-
 /// Places of the index, a power of two: with a few hundred commands three look-ups of four end at
 /// the first place.
 const INDEX_PLACES: usize = 1024;
@@ -218,14 +214,11 @@ static INDEX: LazyLock<Box<[Option<&'static Command>]>> = LazyLock::new(|| {
 /// The row for a request, case ignored; for a container the subcommand's row when the second
 /// argument names one, else the container itself. `None`: no such command.
 pub fn lookup(args: Args<'_>) -> Option<&'static Command> {
-    let mut lowered = [0; NAME_BYTES_MAX];
-    let name = lowered.get_mut(..args.first()?.len())?;
-    name.copy_from_slice(args[0]);
-    name.make_ascii_lowercase();
-    let mut place = places(name);
+    let name = *args.first()?;
+    let mut places = places(name);
     let command = loop {
-        let command = INDEX[place.next()?]?;
-        if command.spec.name.as_bytes() == name {
+        let command = INDEX[places.next()?]?;
+        if command.spec.name.as_bytes().eq_ignore_ascii_case(name) {
             break command;
         }
     };
@@ -241,11 +234,17 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
     FAMILIES.iter().copied().flatten()
 }
 
-/// Where a name may stand in the index, in the order of trying.
+/// Where a name may stand in the index, in the order of trying, whatever its case.
 fn places(name: &[u8]) -> impl Iterator<Item = usize> + use<> {
-    let first = hash(0, name) as usize;
-    (0..INDEX_PLACES).map(move |step| (first.wrapping_add(step)) % INDEX_PLACES)
+    // The bit that lower-case letters have and capitals have not; in other characters it does no
+    // harm. A name past any command's length need not be read to its end.
+    let mix = |hash: u32, byte: &u8| (hash ^ u32::from(byte | 0x20)).wrapping_mul(0x9E37_79B1);
+    let first = name.iter().take(NAME_BYTES_MAX).fold(0, mix) >> 16;
+    (0..INDEX_PLACES).map(move |step| (first as usize + step) % INDEX_PLACES)
 }
+
+/// No command's name is longer.
+const NAME_BYTES_MAX: usize = 32;
 
 impl Spec {
     /// The indexes of the keys in `args`; `Err` with Redis' text when the arguments are malformed
