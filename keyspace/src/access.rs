@@ -13,10 +13,9 @@ use std::cell::Cell;
 use crate::access_data;
 use crate::hash::next_random;
 use crate::keyspace::Keyspace;
-use crate::locks::{Locks, Unit};
+use crate::locks::Locks;
 use crate::object::Object;
 use crate::packed::{Packed, Value};
-use crate::slot::slot_of;
 use crate::slot_data::string_of;
 pub use crate::txn::Txn;
 use crate::value::{EMBSTR_BYTES_MAX, Kind, StringValue, WrongType};
@@ -104,15 +103,8 @@ impl<'a> View<'a> {
 
     /// [`View::peek`] in another database.
     pub fn peek_at(&self, place: Place<'_>) -> Option<Found<'_>> {
-        let held = match &self.locks {
-            // The slot of the one key that the call names: the hot path computes no slot twice.
-            Locks::One(held) => {
-                debug_assert!(held.as_ref().is_none_or(|held| held.unit == self.unit(place)));
-                held.as_ref()
-            }
-            locks => locks.get(self.unit(place)),
-        };
-        let packed = held?.data.get_live(self.keyspace.hashed(place.key), self.now_ms)?;
+        let held = self.locks.get(self.keyspace, place)?;
+        let packed = held.data.get_live(self.keyspace.hashed(place.key), self.now_ms)?;
         Some(self.found(packed))
     }
 
@@ -153,10 +145,6 @@ impl<'a> View<'a> {
 
     pub(crate) fn found<'v>(&self, packed: &'v Packed) -> Found<'v> {
         Found { packed, now_ms: self.now_ms }
-    }
-
-    pub(crate) fn unit(&self, place: Place<'_>) -> Unit {
-        Unit::new(self.keyspace.stored_at(place.db), slot_of(place.key))
     }
 }
 

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use resp::Reply;
 
-use crate::access::{Txn, View};
+use crate::access::{Place, Txn, View};
 use crate::command::{Args, Command, Keys, Run};
 use crate::database::Database;
 use crate::hash::{hash, next_random};
 use crate::locks::{Held, Locks, Unit};
 use crate::pin::{Pin, Pins};
+use crate::slot::slot_of;
 use crate::slot_data::{Hashed, SlotData};
 use crate::table;
 use crate::unit::{self, Meta};
@@ -298,6 +299,10 @@ impl Keyspace {
     /// A database by the name that clients know it by.
     pub(crate) fn database(&self, db: u8) -> &Database {
         self.stored(self.stored_at(db))
+    }
+
+    pub(crate) fn unit(&self, place: Place<'_>) -> Unit {
+        Unit::new(self.stored_at(place.db), slot_of(place.key))
     }
 
     pub(crate) fn map_version(&self) -> u64 {

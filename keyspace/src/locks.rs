@@ -6,6 +6,7 @@
 
 use parking_lot::MutexGuard;
 
+use crate::access::Place;
 use crate::command::{Flags, Keys, Run};
 use crate::keyspace::{Call, Keyspace};
 use crate::number;
@@ -41,10 +42,30 @@ pub(crate) struct Held<'a> {
     pub(crate) data: MutexGuard<'a, SlotData>,
 }
 
+/// Which key a lone call names, known again by where its bytes are: its handler asks for that very
+/// slice, and its slot need not be computed a second time. The call's arguments outlive the locks.
+#[derive(Clone, Copy)]
+pub(crate) struct OnlyKey {
+    db: u8,
+    address: usize,
+    bytes: usize,
+}
+
+impl OnlyKey {
+    fn of(db: u8, key: &[u8]) -> OnlyKey {
+        OnlyKey { db, address: key.as_ptr().addr(), bytes: key.len() }
+    }
+
+    fn is(self, place: Place<'_>) -> bool {
+        let OnlyKey { db, address, bytes } = OnlyKey::of(place.db, place.key);
+        (self.db, self.address, self.bytes) == (db, address, bytes)
+    }
+}
+
 /// The slots that one read or write has locked.
 pub(crate) enum Locks<'a> {
     /// The only key's slot; `None` if its database was never written.
-    One(Option<Held<'a>>),
+    One(Option<Held<'a>>, OnlyKey),
     /// In ascending order. Slots of databases that were never written are not among them.
     Many(Vec<Held<'a>>),
     /// None yet: a lone read visits slot by slot.
@@ -87,7 +108,7 @@ impl<'a> Locks<'a> {
             if matches!(call.command.run, Run::Write(_)) {
                 keyspace.stored(unit.stored()).slots_or_make();
             }
-            return Locks::One(hold(keyspace, unit));
+            return Locks::One(hold(keyspace, unit), OnlyKey::of(call.db, key));
         }
         let lone_read = matches!(call.command.run, Run::Read(_));
         if lone_read && call.command.spec.flags.has(Flags::KEYLESS_DATA) {
@@ -120,13 +141,38 @@ impl<'a> Locks<'a> {
         Locks::Many(units.into_iter().filter_map(|unit| hold(keyspace, unit)).collect())
     }
 
-    /// The slot, if it is locked.
-    pub(crate) fn get(&self, unit: Unit) -> Option<&Held<'a>> {
+    /// The place's slot, if it is locked.
+    pub(crate) fn get(&self, keyspace: &Keyspace, place: Place<'_>) -> Option<&Held<'a>> {
         match self {
-            Locks::One(held) => {
-                debug_assert!(held.as_ref().is_none_or(|held| held.unit == unit));
-                held.as_ref()
+            Locks::One(held, only) if only.is(place) => held.as_ref(),
+            _ => self.get_unit(keyspace.unit(place)),
+        }
+    }
+
+    /// The place's slot, to change.
+    pub(crate) fn get_mut(
+        &mut self,
+        keyspace: &Keyspace,
+        place: Place<'_>,
+    ) -> Option<&mut Held<'a>> {
+        match self {
+            Locks::One(held, only) => {
+                let known = only.is(place);
+                held.as_mut().filter(|held| known || held.unit == keyspace.unit(place))
             }
+            Locks::Many(held) => {
+                let unit = keyspace.unit(place);
+                let index = held.binary_search_by_key(&unit, |held| held.unit).ok()?;
+                Some(&mut held[index])
+            }
+            Locks::InTurn => None,
+        }
+    }
+
+    /// The slot, if it is locked.
+    pub(crate) fn get_unit(&self, unit: Unit) -> Option<&Held<'a>> {
+        match self {
+            Locks::One(held, _) => held.as_ref().filter(|held| held.unit == unit),
             Locks::Many(held) => {
                 let index = held.binary_search_by_key(&unit, |held| held.unit).ok()?;
                 Some(&held[index])
@@ -135,25 +181,10 @@ impl<'a> Locks<'a> {
         }
     }
 
-    /// The slot to change.
-    pub(crate) fn get_mut(&mut self, unit: Unit) -> Option<&mut Held<'a>> {
-        match self {
-            Locks::One(held) => {
-                debug_assert!(held.as_ref().is_none_or(|held| held.unit == unit));
-                held.as_mut()
-            }
-            Locks::Many(held) => {
-                let index = held.binary_search_by_key(&unit, |held| held.unit).ok()?;
-                Some(&mut held[index])
-            }
-            Locks::InTurn => None,
-        }
-    }
-
     /// All the locked slots.
     pub(crate) fn held_mut(&mut self) -> impl Iterator<Item = &mut Held<'a>> {
         let held: &mut [Held<'a>] = match self {
-            Locks::One(held) => held.as_mut_slice(),
+            Locks::One(held, _) => held.as_mut_slice(),
             Locks::Many(held) => held,
             Locks::InTurn => &mut [],
         };

@@ -146,7 +146,7 @@ impl View<'_> {
                 Some(slots) => look(&slots[slot].data.lock()),
                 None => R::default(),
             },
-            locks => match locks.get(Unit::new(stored, slot as u16)) {
+            locks => match locks.get_unit(Unit::new(stored, slot as u16)) {
                 Some(held) => look(&held.data),
                 None => R::default(),
             },

@@ -289,6 +289,9 @@ mod tests {
     }
 
     proptest! {
+        // Each of up to 400 steps walks the whole table.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn it_is_a_set_of_keys_sorted_by_hash(
             steps in prop::collection::vec((prop::bool::weighted(0.7), 0..300_u16), 0..400),

@@ -88,9 +88,8 @@ impl<'a> Txn<'a> {
         let (name, now_ms) = (self.view.keyspace.hashed(key), self.view.now_ms());
         self.change(place, |data| data.string_mut(name, len_min, now_ms).map(|_| ()))?;
         // The counts are settled by now, and the second look finds the string long enough.
-        let unit = self.view.unit(place);
-        let held = self.view.locks.get_mut(unit).expect("changed just now");
-        held.data.string_mut(name, len_min, now_ms)
+        let held = self.view.locks.get_mut(self.view.keyspace, place);
+        held.expect("changed just now").data.string_mut(name, len_min, now_ms)
     }
 
     /// Moves a value with its TTL to another key, slot or database, replacing what is there
@@ -163,7 +162,7 @@ impl<'a> Txn<'a> {
 
     /// The entry, its time over or not.
     fn stored(&self, place: Place<'_>) -> Option<&Packed> {
-        let held = self.view.locks.get(self.view.unit(place))?;
+        let held = self.view.locks.get(self.view.keyspace, place)?;
         held.data.get(self.view.keyspace.hashed(place.key))
     }
 
@@ -197,11 +196,11 @@ impl<'a> Txn<'a> {
 
     /// Changes the data of the place's slot; it must be locked.
     fn change<R>(&mut self, place: Place<'_>, edit: impl FnOnce(&mut SlotData) -> R) -> R {
-        let unit = self.view.unit(place);
-        let held = self.view.locks.get_mut(unit).expect("the command's row declares this key");
-        assert_eq!(held.unit, unit, "the command's row declares this key");
-        let result = self.view.keyspace.change(self.writer, held, edit);
-        self.observer.touched(place.db, unit.slot(), place.key);
+        let keyspace = self.view.keyspace;
+        let held = self.view.locks.get_mut(keyspace, place);
+        let held = held.expect("the command's row declares this key");
+        let result = keyspace.change(self.writer, held, edit);
+        self.observer.touched(place.db, held.unit.slot(), place.key);
         result
     }
 }
