@@ -10,8 +10,9 @@ use rustix::process::{Pid, Signal};
 
 use crate::wait;
 
-/// What a failing test shows of a log.
-const TAIL_LINES: usize = 40;
+/// What a failing test shows of a log, and of each of its lines.
+const TAIL_LINES: usize = 20;
+const TAIL_COLUMNS: usize = 240;
 
 /// A running program, leader of its own process group, so that what it starts dies with it.
 pub struct Process {
@@ -101,7 +102,9 @@ impl Process {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         let from = lines.len().saturating_sub(TAIL_LINES);
-        format!("--- {}'s log ends:\n{}\n---", self.name, lines[from..].join("\n"))
+        let cut = |line: &&str| line.chars().take(TAIL_COLUMNS).collect::<String>();
+        let tail: Vec<String> = lines[from..].iter().map(cut).collect();
+        format!("--- {}'s log ends:\n{}\n---", self.name, tail.join("\n"))
     }
 
     fn pid(&self) -> Pid {

@@ -78,6 +78,10 @@ const PERIODS: [&[u8]; 10] = [
 const UNIX_TIMES: [&[u8]; 8] =
     [b"1", b"0", b"-5", b"4102444800000", b"99999999999", b"9223372036854775807", b"x", b""];
 
+/// Put where they do not belong; none is a period that would end during the run.
+const MISPLACED: [&[u8]; 8] =
+    [b"", b"0", b"-1", b"9223372036854775808", b"3.0", b"nx", b"a b", b"\x00\r\n\xff"];
+
 const DOUBLES: [&[u8]; 16] = [
     b"0", b"1.5", b"-1.5", b"3", b"1e10", b"-1e-5", b"0.1", b"1e308", b"-1e308", b"inf", b"-inf",
     b"nan", b"5.0e3", b"1e400", b"x", b"",
@@ -100,10 +104,10 @@ pub(super) fn command(row: &Row, random: &mut Random) -> Vec<Vec<u8>> {
     }
     match random.below(40) {
         0 => drop(words.pop()),
-        1 => words.push(random.of(&STRINGS).to_vec()),
+        1 => words.push(random.of(&MISPLACED).to_vec()),
         2 => {
             let at = random.below(words.len());
-            words[at] = random.of(&STRINGS).to_vec();
+            words[at] = random.of(&MISPLACED).to_vec();
         }
         _ => {}
     }

@@ -1,8 +1,8 @@
 //! Scripted cases: text files of commands, one per line, sent to both servers.
 //!
 //! `== title` empties both servers and begins with new connections. Before a command may stand
-//! `@name` (another connection), `~` (the same shape is enough: times, addresses) or `*` (the same
-//! items in any order). The replies are not in the files: Redis gives them. Every file runs in
+//! `@name` (another connection), `~` (the same shape is enough: times, addresses), `-` (the same kind
+//! is enough: help texts) or `*` (the same items in any order). The replies are not in the files: Redis gives them. Every file runs in
 //! RESP2 and in RESP3.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +22,7 @@ const INTEGERS_NEAR: i64 = 2_000;
 enum Mode {
     Same,
     Shape,
+    Kind,
     AnyOrder,
 }
 
@@ -65,6 +66,26 @@ fn scripted_commands_are_answered_as_by_redis() {
     differences.expect_all_occurred();
 }
 
+/// Known only to be refused; sent to Redis they would stop it, or make it write files.
+const REFUSED: [&str; 16] = [
+    "bgsave",
+    "config|rewrite",
+    "failover",
+    "migrate",
+    "module|help",
+    "module|list",
+    "module|load",
+    "module|loadex",
+    "module|unload",
+    "monitor",
+    "psync",
+    "replicaof",
+    "save",
+    "shutdown",
+    "slaveof",
+    "sync",
+];
+
 #[test]
 fn every_command_occurs_in_a_story() {
     let servers = Servers::start();
@@ -80,7 +101,9 @@ fn every_command_occurs_in_a_story() {
     }
     let rows = table::read(&mut servers.ours.client());
     let commands: Vec<&table::Row> = rows.iter().flat_map(table::Row::callable).collect();
-    let single_node = commands.iter().filter(|row| row.group != "cluster");
+    let single_node = commands
+        .iter()
+        .filter(|row| row.group != "cluster" && !REFUSED.contains(&row.name.as_str()));
     let untold: Vec<&str> =
         single_node.map(|row| row.name.as_str()).filter(|name| !told.contains(*name)).collect();
     assert!(commands.len() > 80, "only {} commands", commands.len());
@@ -153,7 +176,7 @@ fn parse(line: &str) -> Option<Step<'_>> {
         (connection, line) = named.split_once(' ').expect("a command after the connection's name");
     }
     let mut mode = Mode::Same;
-    for (mark, meant) in [("~ ", Mode::Shape), ("* ", Mode::AnyOrder)] {
+    for (mark, meant) in [("~ ", Mode::Shape), ("- ", Mode::Kind), ("* ", Mode::AnyOrder)] {
         if let Some(rest) = line.strip_prefix(mark) {
             (mode, line) = (meant, rest);
         }
@@ -168,6 +191,7 @@ fn agree(mode: Mode, ours: &[u8], redis: &[u8]) -> bool {
     match mode {
         Mode::Same => ours == redis,
         Mode::Shape => ours[0] == redis[0] && same_shape(&our_value, &redis_value),
+        Mode::Kind => ours[0] == redis[0],
         Mode::AnyOrder => ours[0] == redis[0] && sorted(&our_value) == sorted(&redis_value),
     }
 }

@@ -31,7 +31,7 @@ fn a_killed_follower_catches_up_by_snapshot_under_writes() {
 }
 
 #[test]
-fn a_follower_whose_disk_is_empty_catches_up_by_snapshot() {
+fn a_follower_away_from_the_start_catches_up_by_snapshot() {
     let mut cluster = Cluster::start(1, 3, &[SMALL_CHECKPOINTS]);
     let follower = (cluster.leader(0) + 1) % 3;
     // Away from before the first write: nothing of the log will do.
