@@ -96,3 +96,17 @@ async fn a_stopped_group_says_so() {
     assert!(group.failed().borrow().is_none(), "it was asked to stop");
     assert!(within(group.read_barrier()).await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_entry_reaches_every_replica() {
+    // Far above what gRPC decodes by default, and above a stream's window.
+    let cluster = TestCluster::start(3).await;
+    let value = "v".repeat(20_000_000);
+    cluster.put("large", &value).await;
+    cluster.put("small", "v").await;
+    let state = cluster.converged().await;
+    assert_eq!(state.get("large").unwrap().len(), value.len());
+    let too_large = Bytes::from(vec![b'x'; raft::PAYLOAD_BYTES_MAX + 1]);
+    let refused = cluster.group(0).propose(too_large).await;
+    assert_eq!(refused, Err(ProposeError::TooLarge));
+}
