@@ -130,7 +130,7 @@ impl<'a> View<'a> {
     pub fn random_below(&self, bound: u64) -> u64 {
         assert!(bound > 0, "no number is below 0");
         // Scaled: some numbers are likelier than others by bound / 2^64.
-        (u128::from(self.random()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.random()) * u128::from(bound)) >> 64) as u64
     }
 
     /// Keys in the command's database, expired ones not yet deleted included (DBSIZE).

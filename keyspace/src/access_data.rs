@@ -39,7 +39,7 @@ pub(crate) fn touch(access: &AtomicU32, now_ms: u64, lfu: bool) {
         let odds = u32::from(counter.saturating_sub(COUNTER_NEW)) * COUNTER_FACTOR + 1;
         // Chance that is the same nowhere else, so it must not come from the entry's seed.
         let draw = next_random(&mut (now_ms ^ u64::from(before) << 32));
-        if counter < u8::MAX && draw % u64::from(odds) == 0 {
+        if counter < u8::MAX && draw.is_multiple_of(u64::from(odds)) {
             counter += 1;
         }
     }

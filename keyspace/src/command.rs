@@ -281,7 +281,7 @@ impl Spec {
                 let is_keyword = |arg: &&[u8]| arg.eq_ignore_ascii_case(keyword.as_bytes());
                 let at = args.iter().skip(1).position(is_keyword).ok_or(SYNTAX)? + 1;
                 let rest = args.len() - at - 1;
-                if rest == 0 || rest % 2 != 0 {
+                if rest == 0 || !rest.is_multiple_of(2) {
                     return Err(SYNTAX);
                 }
                 (at + 1..at + 1 + rest / 2).for_each(found);

@@ -119,7 +119,7 @@ impl View<'_> {
             };
             let in_window = || below(end, start).chain(below(wrapped, 0));
             let count = in_window().count() as u64;
-            let chosen = (u128::from(choice) * u128::from(count) >> 64) as usize;
+            let chosen = ((u128::from(choice) * u128::from(count)) >> 64) as usize;
             let (_, packed) = in_window().nth(chosen)?;
             is_live(packed, self.now_ms()).then(|| packed.key().to_vec())
         })

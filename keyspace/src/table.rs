@@ -189,7 +189,7 @@ impl Table {
     }
 
     fn home(&self, hash: u32) -> usize {
-        (u64::from(hash) * u64::from(self.homes) >> 32) as usize
+        ((u64::from(hash) * u64::from(self.homes)) >> 32) as usize
     }
 
     /// The first place from the hash's home on whose hash is not lower; the table is not empty.

@@ -126,6 +126,9 @@ impl<'a> Txn<'a> {
 
     /// Exchanges two databases (SWAPDB), both below [`View::databases`].
     pub fn swap_db(&mut self, first: u8, second: u8) {
+        if first == second {
+            return;
+        }
         let keyspace = self.view.keyspace;
         let (mut map, databases): (Vec<u8>, _) = (Vec::new(), keyspace.databases());
         map.extend((0..databases).map(|db| keyspace.stored_at(db)));

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::world::{World, step};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn counts_are_those_of_the_slots(steps in prop::collection::vec(step(), 1..150)) {

@@ -50,7 +50,7 @@ fn restored(store: &Store) -> World {
     let world = World::new(2);
     // Any order of units will do.
     for (unit, bytes) in store.iter().rev() {
-        world.keyspace.load_unit(*unit, bytes).unwrap();
+        world.keyspace.load_unit(*unit, bytes).expect("a pin gave it");
     }
     world
 }
@@ -88,7 +88,7 @@ fn check(reading: &Reading, turns: &[Turn], world: &World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn a_pin_is_the_state_at_its_moment(turns in prop::collection::vec(turn(), 1..80)) {

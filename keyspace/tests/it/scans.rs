@@ -13,12 +13,12 @@ fn scan(world: &mut World, cursor: u64, count: usize) -> (u64, Vec<String>) {
         panic!("SCAN answers an array")
     };
     let text = |reply: &Reply<'_>| match reply {
-        Reply::Bulk(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+        Reply::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Reply::BulkInteger(number) => number.to_string(),
         other => panic!("{other:?}"),
     };
     let Reply::Array(keys) = &parts[1] else { panic!("SCAN answers an array of keys") };
-    (text(&parts[0]).parse().unwrap(), keys.iter().map(text).collect())
+    (text(&parts[0]).parse().expect("the cursor is a number"), keys.iter().map(text).collect())
 }
 
 proptest! {

@@ -42,8 +42,9 @@ fn stories() {
 }
 
 fn find(folder: &Path, files: &mut Vec<PathBuf>) {
+    let listed = std::fs::read_dir(folder).expect("the folder is part of the sources");
     let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        listed.map(|entry| entry.expect("an entry of the folder").path()).collect();
     entries.sort();
     for entry in entries {
         if entry.is_dir() {

@@ -13,7 +13,8 @@ const ROUNDS: u64 = 1_000;
 /// Reads several requests at once, each in its database.
 fn read(keyspace: &Keyspace, requests: &[(u8, &[&[u8]])]) -> Vec<Reply<'static>> {
     let call = |(db, args): &(u8, &'_ [&'_ [u8]])| lookup(args).map(|command| (*db, command));
-    let commands: Vec<_> = requests.iter().map(|request| call(request).unwrap()).collect();
+    let commands: Vec<_> =
+        requests.iter().map(|request| call(request).expect("a command")).collect();
     let calls: Vec<Call<'_>> = requests
         .iter()
         .zip(commands)
