@@ -9,6 +9,7 @@ use resp::Reply;
 use crate::access::{Place, Txn, View};
 use crate::command::{Args, Command, Keys, Run};
 use crate::database::Database;
+use crate::expired::Visited;
 use crate::hash::{hash, next_random};
 use crate::locks::{Held, Locks, Unit};
 use crate::pin::{Pin, Pins};
@@ -77,6 +78,7 @@ pub struct Keyspace {
     /// replica, so that SCAN's cursors hold across leaders, and unknown to clients.
     hash_seed: AtomicU64,
     lfu: AtomicBool,
+    visited: Visited,
     /// Counts reads that asked for random numbers; their seeds.
     random_reads: AtomicU64,
     writer: Mutex<Writer>,
@@ -102,6 +104,7 @@ impl Keyspace {
             last_now_ms: AtomicU64::new(0),
             hash_seed: AtomicU64::new(0),
             lfu: AtomicBool::new(false),
+            visited: Visited::default(),
             random_reads: AtomicU64::new(0),
             writer: Mutex::new(Writer { pins: Pins::new(), entry_seed: 0, random: 0 }),
         }
@@ -280,6 +283,11 @@ impl Keyspace {
 
     pub(crate) fn lfu(&self) -> bool {
         self.lfu.load(Ordering::Relaxed)
+    }
+
+    /// How far the search for keys whose time is over has got.
+    pub(crate) fn visited(&self) -> &Visited {
+        &self.visited
     }
 
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {

@@ -11,6 +11,7 @@ mod argument;
 pub mod command;
 mod database;
 pub mod entry;
+mod expired;
 mod expiry;
 mod generic;
 pub mod glob;

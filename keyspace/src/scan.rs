@@ -1,4 +1,4 @@
-//! Walking a database: SCAN, KEYS, RANDOMKEY, and the search for keys whose time is over.
+//! Walking a database: SCAN, KEYS, RANDOMKEY.
 //!
 //! The order is by slot, then by hash within the slot; it depends on the keys alone. SCAN's cursor
 //! is a position in it, `slot << 32 | hash`, so that a key which is there from the first step to
@@ -8,7 +8,6 @@
 
 use crate::access::{Found, View};
 use crate::database::STRETCH_SLOTS;
-use crate::keyspace::Keyspace;
 use crate::locks::{Locks, Unit};
 use crate::slot::SLOTS;
 use crate::slot_data::{SlotData, is_live};
@@ -151,45 +150,5 @@ impl View<'_> {
                 None => R::default(),
             },
         }
-    }
-}
-
-impl Keyspace {
-    /// Up to `limit` keys whose time is over, for the leader's expiry cycle, from slot `cursor`
-    /// on; returns where to go on, 0 at the end. Visits only slots that can have one.
-    ///
-    /// A visit looks at every key of the slot, and leaves behind when the next one's time is over.
-    pub fn expired(
-        &self,
-        now_ms: u64,
-        cursor: u32,
-        limit: usize,
-        found: &mut dyn FnMut(u8, &[u8]),
-    ) -> u32 {
-        let now_ms = now_ms.max(self.last_now_ms());
-        let mut count = 0;
-        for db in 0..self.databases() {
-            let stored = self.stored_at(db);
-            let Some(slots) = self.stored(stored).slots() else { continue };
-            let units = (0..SLOTS).map(|slot| Unit::new(db, slot)).zip(slots);
-            for (unit, slot) in units.filter(|(unit, _)| unit.0 >= cursor) {
-                // A key lives through the millisecond it is given.
-                if slot.next_expiry_ms() >= now_ms {
-                    continue;
-                }
-                if count >= limit {
-                    return unit.0;
-                }
-                let mut data = slot.data.lock();
-                let over = data.table().iter().filter(|packed| !is_live(packed, now_ms));
-                for packed in over.take(limit - count) {
-                    found(db, packed.key());
-                    count += 1;
-                }
-                data.tighten_expiry();
-                slot.set_next_expiry_ms(data.counts().next_expiry_ms);
-            }
-        }
-        0
     }
 }

@@ -66,6 +66,29 @@ fn the_sweep_finds_each_key_once_it_is_over_in_steps_of_any_size() {
 }
 
 #[test]
+fn a_slot_of_many_keys_is_swept_in_parts() {
+    let mut world = World::new(1);
+    for n in 0..25_000 {
+        world.words(&format!("set {{t}}{n} 1"));
+    }
+    for n in 0..300 {
+        world.words(&format!("set {{t}}over{n} 1 px 1"));
+    }
+    world.now_ms += 2;
+    let mut found = 0;
+    let mut cursor = 0;
+    let mut calls = 0;
+    loop {
+        cursor = world.keyspace.expired(world.now_ms, cursor, 1_000, &mut |_, _| found += 1);
+        calls += 1;
+        if cursor == 0 {
+            break;
+        }
+    }
+    assert_eq!((found, calls), (300, 2));
+}
+
+#[test]
 fn random_numbers_go_on_within_an_entry() {
     let mut world = World::new(1);
     for n in 0..64 {
