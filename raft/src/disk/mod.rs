@@ -8,20 +8,21 @@
 //! state of the data is unknown for ever; the caller must not ask again and believe the answer.
 
 mod real;
-pub mod sim;
+#[cfg(test)]
+pub(crate) mod sim;
 
 use std::fmt::Debug;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use real::RealDisk;
+pub(crate) use real::RealDisk;
 
-/// Zeros are written from a constant of this size; big enough to make a mebibyte sixteen calls.
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+/// Zeros are written from these; big enough to make a mebibyte sixteen calls.
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// One flat directory of files.
-pub trait Disk: Debug + Send + Sync + 'static {
+pub(crate) trait Disk: Debug + Send + Sync + 'static {
     /// Makes a new empty file, replacing one of that name.
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>>;
     /// Opens an existing file for reading and writing.
@@ -41,7 +42,7 @@ pub trait Disk: Debug + Send + Sync + 'static {
 }
 
 /// An open file; usable from several threads.
-pub trait File: Debug + Send + Sync + 'static {
+pub(crate) trait File: Debug + Send + Sync + 'static {
     /// Fills the whole buffer from this offset, or fails.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
     /// Writes the whole buffer at this offset, growing the file if it must.
@@ -50,11 +51,6 @@ pub trait File: Debug + Send + Sync + 'static {
     fn sync_data(&self) -> io::Result<()>;
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;
-
-    /// Whether the file has no bytes.
-    fn is_empty(&self) -> io::Result<bool> {
-        Ok(self.len()? == 0)
-    }
 
     /// Writes zeros from `from` to `to`, so that later writes there change no metadata. (Blocks
     /// that are only reserved, as `fallocate` does, still cost a journal commit at first use:

@@ -17,7 +17,7 @@ const LOCK_NAME: &str = "LOCK";
 
 /// A directory of the operating system, locked for this process.
 #[derive(Debug)]
-pub struct RealDisk {
+pub(crate) struct RealDisk {
     directory: PathBuf,
     /// The lock is held until this handle is dropped; the kernel drops it if the process dies.
     lock: Mutex<Option<fs::File>>,
@@ -25,11 +25,16 @@ pub struct RealDisk {
 
 impl RealDisk {
     /// Creates the directory if it is missing, and locks it.
-    pub fn open(directory: &Path) -> io::Result<Self> {
+    pub(crate) fn open(directory: &Path) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
-        // The directory's own name must survive a power cut too.
-        if let Some(parent) = directory.parent().filter(|parent| parent.is_dir()) {
-            sync_directory(parent)?;
+        // The directory's own name, and those above it, must survive a power cut too; whoever made
+        // them may not have thought of it.
+        for ancestor in directory.ancestors().skip(1) {
+            match sync_directory(ancestor) {
+                // One that we may not even open was not made by us.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+                synced => synced?,
+            }
         }
         let lock_path = directory.join(LOCK_NAME);
         let lock = OpenOptions::new()
@@ -98,7 +103,7 @@ impl Disk for RealDisk {
 
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> io::Result<()> {
-    // `Path::parent` of a bare name is the empty path, which means the current directory.
+    // Above a bare name stands the empty path, which means the current directory.
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     fs::File::open(path)?.sync_all()
 }

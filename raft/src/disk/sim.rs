@@ -21,7 +21,7 @@ const SECTOR_BYTES: usize = 512;
 
 /// What becomes of unsynced changes in a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Survival {
+pub(crate) enum Survival {
     /// None of them reached the disk.
     Lost,
     /// All of them did.
@@ -35,7 +35,7 @@ pub enum Survival {
 
 /// A disk in memory. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct SimDisk {
+pub(crate) struct SimDisk {
     state: Arc<Mutex<State>>,
 }
 
@@ -79,28 +79,28 @@ enum Gate {
 impl SimDisk {
     /// Stops the machine at the `operation`-th change from the disk's beginning; that operation
     /// may still have reached the disk, in part or as a whole.
-    pub fn crash_at(&self, operation: u64) {
+    pub(crate) fn crash_at(&self, operation: u64) {
         self.state.lock().crash_at = Some(operation);
     }
 
     /// Makes the `operation`-th change fail. A failing write has written its first half; what was
     /// unsynced at a failing sync is no longer known to be on its way (it stays unsynced).
-    pub fn fail_at(&self, operation: u64, kind: io::ErrorKind) {
+    pub(crate) fn fail_at(&self, operation: u64, kind: io::ErrorKind) {
         self.state.lock().fail_at = Some((operation, kind));
     }
 
     /// How many changes the disk has seen.
-    pub fn operations(&self) -> u64 {
+    pub(crate) fn operations(&self) -> u64 {
         self.state.lock().operations
     }
 
     /// The names of all files, sorted.
-    pub fn file_names(&self) -> Vec<String> {
+    pub(crate) fn file_names(&self) -> Vec<String> {
         self.state.lock().names.keys().cloned().collect()
     }
 
     /// What a restarted machine finds.
-    pub fn after_crash(&self, survival: Survival) -> SimDisk {
+    pub(crate) fn after_crash(&self, survival: Survival) -> SimDisk {
         let state = self.state.lock();
         let mut random = Random(match survival {
             Survival::Torn { seed } => seed,
@@ -128,7 +128,7 @@ impl SimDisk {
     }
 
     /// Flips one bit of a file, on the disk and in what is read.
-    pub fn flip(&self, name: &str, bit: u64) {
+    pub(crate) fn flip(&self, name: &str, bit: u64) {
         let mut state = self.state.lock();
         let index = state.names[name];
         let contents = &mut state.files[index];

@@ -28,13 +28,9 @@ pub(crate) const READ_BYTES_MAX: usize = 1 << 20;
 /// An entry can move at most once per segment that is freed; more retries than this mean a bug.
 const READ_ATTEMPTS_MAX: usize = 8;
 
-/// Told of every entry that enters the log; see [`GroupLog::on_append`].
-pub(crate) type AppendHook = Box<dyn Fn(&Entry) + Send + Sync>;
-
 /// One group's log: what openraft appends to.
 pub(crate) struct GroupLog {
     reader: GroupReader,
-    hook: Option<AppendHook>,
 }
 
 /// Reads one group's log; cheap to clone.
@@ -46,17 +42,7 @@ pub(crate) struct GroupReader {
 
 impl GroupLog {
     pub(super) fn new(shared: Arc<Shared>, state: Arc<GroupState>) -> Self {
-        Self { reader: GroupReader { shared, state }, hook: None }
-    }
-
-    /// Calls `hook` with each entry, in order, when it has entered the log: before it can reach
-    /// the disk, a follower or a reader's answer. An entry the hook has not seen is in no log and
-    /// will never be, so its proposal was not executed. Of one it has seen, nothing is sure until
-    /// it is committed: the write may fail, and a later leader may truncate it.
-    ///
-    /// The hook runs on openraft's task and must not block.
-    pub(crate) fn on_append(&mut self, hook: AppendHook) {
-        self.hook = Some(hook);
+        Self { reader: GroupReader { shared, state } }
     }
 
     /// Reads without being able to append.
@@ -138,9 +124,6 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
         {
             let mut inner = self.reader.state.inner.lock();
             for entry in &entries {
-                if let Some(hook) = &self.hook {
-                    hook(entry);
-                }
                 inner.push(entry.clone());
             }
         }

@@ -92,8 +92,8 @@ pub(crate) struct LogOptions {
     pub(crate) segment_bytes: u64,
     /// How much of each group is kept in memory.
     pub(crate) tail_bytes_max: usize,
-    /// Whether a thread writes. Without one everything happens in the caller, ticks included
-    /// ([`Log::tick`]): for simulations that must not depend on the scheduler.
+    /// Whether a thread writes. Without one everything happens in the caller, and ticks when the
+    /// caller says so: for simulations that must not depend on the scheduler.
     pub(crate) thread: bool,
 }
 
@@ -209,6 +209,7 @@ impl Log {
 
     /// Does what the thread does each second: writes leftovers, and syncs with
     /// [`Fsync::EverySec`].
+    #[cfg(test)]
     pub(crate) fn tick(&self) {
         self.shared.tick();
     }

@@ -95,17 +95,22 @@ impl Shared {
 
     /// Waits until another append may be queued.
     pub(super) async fn wait_for_room(&self) -> io::Result<()> {
-        loop {
+        while !self.has_room()? {
             let mut notified = std::pin::pin!(self.room.notified());
-            // Registered before looking, so that a wake-up in between is not lost.
+            // Registered before looking again, so that a wake-up in between is not lost.
             notified.as_mut().enable();
-            if let Some(error) = self.failure() {
-                return Err(error);
-            }
-            if self.queue.lock().bytes <= QUEUE_BYTES_MAX {
-                return Ok(());
+            if self.has_room()? {
+                break;
             }
             notified.await;
+        }
+        Ok(())
+    }
+
+    fn has_room(&self) -> io::Result<bool> {
+        match self.failure() {
+            Some(error) => Err(error),
+            None => Ok(self.queue.lock().bytes <= QUEUE_BYTES_MAX),
         }
     }
 

@@ -1,12 +1,10 @@
-//! Reading: limits, entries that left the memory, the hook, real files and the thread.
+//! Reading: limits, entries that left the memory, real files and the thread.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
 
 use futures::StreamExt;
 use openraft::storage::{IOFlushed, RaftLogReader, RaftLogStorage};
 use openraft::type_config::TypeConfigExt;
-use parking_lot::Mutex;
 
 use super::super::group_log::{GroupLog, READ_BYTES_MAX};
 use super::super::{Fsync, Log, LogError, LogOptions};
@@ -102,26 +100,6 @@ async fn a_hole_is_refused_and_takes_nothing() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
     append(&mut group, vec![entry(1, 1, 1, 50)]).await.unwrap();
-}
-
-#[tokio::test]
-async fn the_hook_sees_what_enters_the_log_and_nothing_else() {
-    let disk = SimDisk::default();
-    let log = script::open(&disk, Fsync::Always).unwrap();
-    let mut group = log.group(1);
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let hook = Arc::clone(&seen);
-    group.on_append(Box::new(move |entry| hook.lock().push(entry.log_id.index)));
-    append(&mut group, vec![entry(1, 1, 0, 50), entry(1, 1, 1, 50)]).await.unwrap();
-    append(&mut group, vec![entry(1, 1, 5, 50)]).await.unwrap_err();
-    assert_eq!(*seen.lock(), [0, 1]);
-    // The write fails: the entry was in the log, and nobody knows what became of it.
-    disk.fail_at(disk.operations() + 1, ErrorKind::StorageFull);
-    let error = append(&mut group, vec![entry(1, 1, 2, 50)]).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StorageFull);
-    // The next one is refused before it enters.
-    append(&mut group, vec![entry(1, 1, 3, 50)]).await.unwrap_err();
-    assert_eq!(*seen.lock(), [0, 1, 2]);
 }
 
 #[test]
