@@ -29,6 +29,7 @@ pub fn free_block(count: u16) -> u16 {
     panic!("no {count} neighbouring free ports from {FIRST} to {LAST}");
 }
 
-fn is_free(port: u16) -> bool {
+/// Whether nobody listens on it.
+pub fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }

@@ -39,6 +39,10 @@ impl Up {
 
     /// Starts it again with the same folder, after it ended or was killed.
     pub fn start_again(&mut self) {
+        // The nodes of a killed `up` are killed by the kernel, a moment later.
+        wait::until_true("the nodes to be gone", Duration::from_secs(30), || {
+            self.ports().into_iter().all(ports::is_free)
+        });
         self.process = spawn(self.shards, self.replicas, self.port, &self.dir);
         self.starts += 1;
         self.wait_until_ready();

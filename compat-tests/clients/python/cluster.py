@@ -2,7 +2,7 @@
 
 import sys
 
-from redis.cluster import RedisCluster
+from redis.cluster import LoadBalancingStrategy, RedisCluster
 
 BATCH = 500
 
@@ -28,7 +28,10 @@ def main() -> None:
     assert client.mset({"{tag}a": 1, "{tag}b": 2})
     assert client.mget("{tag}a", "{tag}b") == [b"1", b"2"]
     replica = RedisCluster(
-        host="127.0.0.1", port=port, protocol=protocol, read_from_replicas=True
+        host="127.0.0.1",
+        port=port,
+        protocol=protocol,
+        load_balancing_strategy=LoadBalancingStrategy.ROUND_ROBIN,
     )
     assert replica.get(f"{prefix}:no such key") is None
     assert client.cluster_info()["cluster_state"] == "ok"

@@ -35,23 +35,25 @@ impl Trio {
         self.up.ports().into_iter().find(|port| *port != leader).expect("there are three")
     }
 
-    /// All processes: they stand in the process group of `ringfort up`.
+    /// All processes: `ringfort up` and its children.
     pub(crate) fn processes(&self) -> Done<Vec<u32>> {
-        let group = self.up.process.id();
+        let up = self.up.process.id();
         let entries = std::fs::read_dir("/proc").map_err(|error| format!("/proc: {error}"))?;
         let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        let ids: Vec<u32> = ids.filter(|id| group_of(*id) == Some(group)).collect();
-        if ids.len() <= usize::from(REPLICAS) {
-            return Err(format!("`ringfort up` runs as {} processes", ids.len()));
+        let mut ids: Vec<u32> = ids.filter(|id| parent_of(*id) == Some(up)).collect();
+        if ids.len() != usize::from(REPLICAS) {
+            return Err(format!("`ringfort up` has {} children, not {REPLICAS}", ids.len()));
         }
+        ids.push(up);
         Ok(ids)
     }
 }
 
-/// The process group of a process; it may have ended meanwhile.
-fn group_of(id: u32) -> Option<u32> {
+/// The parent of a process; it may have ended meanwhile.
+fn parent_of(id: u32) -> Option<u32> {
     let stat = read(&format!("/proc/{id}/stat")).ok()?;
+    // The name before it may hold anything, but ends with the last parenthesis.
     let (_, after) = stat.rsplit_once(')')?;
-    // State, parent, group.
-    after.split_whitespace().nth(2)?.parse().ok()
+    // State, parent.
+    after.split_whitespace().nth(1)?.parse().ok()
 }
