@@ -1,6 +1,6 @@
 //! A Raft entry's payload: a batch of commands as bytes, versioned, decoded without copies.
 //!
-//! Layout: a header of [`HEADER_BYTES`] (version, flags, origin, clock), then records. A record is
+//! Layout: a header of `HEADER_BYTES` (version, flags, origin, clock), then records. A record is
 //! a command (tag, database, arguments) or a transaction (tag, term, watched keys, commands).
 //! Numbers in records are LEB128 varints; counts and lengths are checked against the bytes that
 //! are there before anything is taken.

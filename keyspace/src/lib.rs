@@ -1,7 +1,14 @@
 //! Data types and commands: synchronous and deterministic.
 //!
-//! Invariants: no clock, no randomness, no I/O, no async and no iteration in hash order. The same
-//! entries applied in the same order give the same state and the same replies on every replica.
+//! Invariants: no clock, no randomness, no I/O, no async. The same entries applied in the same order
+//! give the same state and the same replies on every replica; so where keys are walked in the order
+//! of their hashes (SCAN, KEYS, RANDOMKEY), the hash's seed is replicated too, and the order does
+//! not depend on what the tables went through.
+//!
+//! From the outside in: [`command`] holds the table of commands, whose rows stand beside their
+//! handlers in `string`, `generic` and `expiry`. Handlers see [`View`] and [`Txn`]. `keyspace` lets
+//! them in, `locks` decides what is locked, `slot_data` is what a lock protects, `table` its keys,
+//! `packed` one key with its value. `pin` and `unit` take the state out and put it back.
 //!
 //! Leaves out: who owns a slot, replication, sessions, sockets.
 

@@ -199,11 +199,15 @@ fn hold(keyspace: &Keyspace, unit: Unit) -> Option<Held<'_>> {
 }
 
 /// The only key of a call whose keys are a plain range of one, as almost every call's are.
-pub(crate) fn only_key<'a>(call: &Call<'a>) -> Option<&'a [u8]> {
+fn only_key<'a>(call: &Call<'a>) -> Option<&'a [u8]> {
     let spec = &call.command.spec;
-    let Keys::Range { first, last, .. } = spec.keys else { return None };
-    let last_of_all = last == -1 && call.args.len() == first + 1;
-    if (usize::try_from(last) != Ok(first) && !last_of_all) || spec.flags.has(Flags::OTHER_DB) {
+    let Keys::Range { first, last, step } = spec.keys else { return None };
+    // The last key's index; MSET's last argument is not a key, so a step behind the first is.
+    let last = match usize::try_from(last) {
+        Ok(last) => last,
+        Err(_) => call.args.len().checked_sub(last.unsigned_abs() as usize)?,
+    };
+    if last >= first + step || spec.flags.has(Flags::OTHER_DB) {
         return None;
     }
     call.args.get(first).copied()
