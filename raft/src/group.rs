@@ -421,12 +421,16 @@ impl Inner {
             RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))
             | RaftError::Fatal(_) => ReadError::NoQuorum,
         })?;
-        // What was committed by then must be applied here. The patience bounds the wait of a
-        // leader that was deposed before its first entry could commit.
-        let patience = self.options.timing.patience();
-        match confirmed.try_await_ready(&self.raft, Some(patience)).await {
+        // What was committed by then must be applied here. Bounded, for the sake of a leader that
+        // was deposed before its first entry could commit; generously, since a busy machine may
+        // be behind in applying.
+        let wait_max = self.options.timing.patience() * 4;
+        match confirmed.try_await_ready(&self.raft, Some(wait_max)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(ReadError::NoQuorum),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
