@@ -28,3 +28,7 @@ pub(super) const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 pub(super) const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 /// Streams on one connection: a few for each group, and unary calls.
 pub(super) const STREAMS_MAX: u32 = 1024;
+/// Calls that their callers gave up before the receiver saw them. Each late heartbeat is one, so a
+/// replica that was starved of processor time finds many; hyper's usual 20 would end the
+/// connection, and with it the streams of entries, when it is needed most.
+pub(super) const PENDING_RESETS_MAX: usize = 1024;
