@@ -212,9 +212,17 @@ async fn checkpoint_when_due(
 }
 
 /// Lets this replica stand for election, once no lease that it granted before a restart can hold.
+///
+/// When all members restart together they fall silent together, and would then split the votes
+/// among themselves; so they begin to stand one after the other.
 async fn elect_after_silence(group: Group) {
-    tokio::time::sleep_until(group.inner.silent_until).await;
-    group.inner.raft.runtime_config().elect(true);
+    let inner = &group.inner;
+    let rank = inner.options.members.iter().position(|(node, _)| *node == inner.options.node);
+    let stagger = inner.options.timing.heartbeat_ms * rank.unwrap_or(0) as u64;
+    if Instant::now() < inner.silent_until {
+        tokio::time::sleep_until(inner.silent_until + Duration::from_millis(stagger)).await;
+    }
+    inner.raft.runtime_config().elect(true);
 }
 
 pub(super) type GroupRaft = Raft<TypeConfig, StateMachine>;
