@@ -63,18 +63,11 @@ const INTEGERS: [&[u8]; 22] = [
 ];
 
 /// Expiries are past at once or outlast the run: what passes in between depends on the clock.
-const PERIODS: [&[u8]; 10] = [
-    b"1000000",
-    b"100000000",
-    b"0",
-    b"-1",
-    b"-1000000",
-    b"9223372036854775807",
-    b"-9223372036854775808",
-    b"9223372036854775",
-    b"abc",
-    b"",
-];
+const PERIODS: [&[u8]; 7] =
+    [b"0", b"-1", b"-1000000", b"9223372036854775807", b"-9223372036854775808", b"abc", b""];
+/// Two equal periods would make GT and LT depend on the millisecond: a random one hardly repeats.
+const PERIODS_FROM: usize = 1_000_000;
+const PERIODS_TO: usize = 4_000_000_000;
 const UNIX_TIMES: [&[u8]; 8] =
     [b"1", b"0", b"-5", b"4102444800000", b"99999999999", b"9223372036854775807", b"x", b""];
 
@@ -131,22 +124,26 @@ fn push(arg: &Arg, random: &mut Random, words: &mut Vec<Vec<u8>>) {
             "pure-token" => {}
             "oneof" => push(random.of(&arg.args), random, words),
             "block" => arg.args.iter().for_each(|inner| push(inner, random, words)),
-            kind => words.push(value(kind, &arg.name, random).to_vec()),
+            kind => words.push(value(kind, &arg.name, random)),
         }
     }
 }
 
-fn value(kind: &str, name: &str, random: &mut Random) -> &'static [u8] {
+fn value(kind: &str, name: &str, random: &mut Random) -> Vec<u8> {
     let timed = ["seconds", "milliseconds"].iter().any(|unit| name.contains(unit));
-    let choices: &[&'static [u8]] = match kind {
+    let choices: &[&[u8]] = match kind {
         "key" => &KEYS,
         "unix-time" => &UNIX_TIMES,
         "integer" if timed && name.contains("unix") => &UNIX_TIMES,
+        "integer" if timed && random.once_in(2) => {
+            let period = PERIODS_FROM + random.below(PERIODS_TO - PERIODS_FROM);
+            return period.to_string().into_bytes();
+        }
         "integer" if timed => &PERIODS,
         "integer" => &INTEGERS,
         "double" => &DOUBLES,
         "pattern" => &PATTERNS,
         _ => &STRINGS,
     };
-    choices[random.below(choices.len())]
+    choices[random.below(choices.len())].to_vec()
 }
