@@ -89,6 +89,13 @@ impl SimDisk {
         self.state.lock().fail_at = Some((operation, kind));
     }
 
+    /// Starts the process again on a machine that went on running: nothing is lost, and nothing
+    /// that was unsynced is durable.
+    pub(crate) fn restart_process(&self) {
+        let mut state = self.state.lock();
+        (state.crashed, state.crash_at) = (false, None);
+    }
+
     /// How many changes the disk has seen.
     pub(crate) fn operations(&self) -> u64 {
         self.state.lock().operations

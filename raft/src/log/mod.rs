@@ -64,7 +64,7 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 const EXTENT_BYTES: u64 = 1 << 20;
 /// Each group's newest entries stay in memory up to this, for followers that are a little behind
 /// and for the state machine; older ones are read back from the disk.
-const TAIL_BYTES_MAX: usize = 64 << 20;
+const TAIL_BYTES_MAX: usize = 8 << 20;
 /// How often leftovers are written, and with [`Fsync::EverySec`] everything is synced.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 

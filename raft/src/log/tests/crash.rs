@@ -52,6 +52,7 @@ fn enumerate(fsync: Fsync, seed: u64) {
             let what = format!("{fsync:?}, seed {seed}, operation {operation}, {survival:?}");
             check(fsync, &disk, &history, survival, &what, &mut counts);
         }
+        process_death(fsync, &disk, &history, operation);
     }
     assert!(counts.lost_unacknowledged > 0, "some crash must have lost something");
     println!("crashes, fsync {fsync:?}: {counts:?}");
@@ -115,6 +116,20 @@ fn check(
         );
         counts.second_crashes += 1;
     }
+}
+
+/// Only the process died. What its successor finds may still be in memory alone, but is shown to
+/// others and built upon, so a power cut right afterwards must not take it away.
+fn process_death(fsync: Fsync, disk: &SimDisk, history: &History, operation: u64) {
+    let what = format!("{fsync:?}, the process died at operation {operation}");
+    disk.restart_process();
+    let log = script::open(disk, fsync).unwrap();
+    let shown = script::read(&log).unwrap();
+    assert!(history.allows(&shown), "{what}: {}", history.explain(&shown));
+    let mut second = History::new(shown, history.term());
+    assert!(second.run(&log, operation, (operation % 3) as usize), "{what}: and goes on");
+    let kept = recover(&disk.after_crash(Survival::Lost), fsync, &what);
+    assert!(second.allows(&kept), "{what}, then the power went: {}", second.explain(&kept));
 }
 
 fn recover(disk: &SimDisk, fsync: Fsync, what: &str) -> Model {
