@@ -28,9 +28,10 @@ use crate::settings::Settings;
 /// Batches in flight at once: enough to hide a round trip of several times [`DEEPEN_AFTER`].
 const IN_FLIGHT_MAX: usize = 4;
 
-/// A batch that is out for longer than this is waiting for the network or a disk, not for the
-/// CPU, so another may follow it. A local quorum takes well under a millisecond.
-const DEEPEN_AFTER: Duration = Duration::from_millis(4);
+/// A batch that is out for longer than this is waiting for a far network, not for the CPU or a
+/// disk, so another may follow it. A local quorum takes about a millisecond; a slow disk's sync
+/// some ten, and there a second batch would only split what one sync can carry.
+const DEEPEN_AFTER: Duration = Duration::from_millis(20);
 
 /// A batch without an answer for this long is given up with an unknown outcome: the leader has
 /// lost its quorum. Several elections long, and shorter than common clients' own timeouts.
@@ -62,9 +63,9 @@ impl Batcher {
         }
     }
 
-    /// Queues a segment with writes. Bounded, since a connection has at most one under way.
-    pub fn submit(&self, segment: Box<Segment>) {
-        self.waiting.lock().push_back(segment);
+    /// Queues segments with writes. Bounded, since a connection has at most one under way.
+    pub fn submit(&self, segments: impl IntoIterator<Item = Box<Segment>>) {
+        self.waiting.lock().extend(segments);
         self.arrived.notify_one();
     }
 

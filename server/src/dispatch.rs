@@ -192,7 +192,7 @@ impl Dispatch {
         };
         let db = self.session.db;
         let multi = self.session.multi.as_mut().expect("the caller looked");
-        if !multi.push(run, db, args) {
+        if !multi.push(run, db, args, self.node.keyspace.databases()) {
             return self.refuse(Reply::error("ERR the transaction is too large"));
         }
         let queued = i32::try_from(multi.queued.len()).unwrap_or(i32::MAX);
@@ -378,7 +378,7 @@ impl Dispatch {
     /// Answers that arguments are missing or too many. An EXEC with such ends its transaction.
     fn refuse_arity(&mut self, row: Row, args: Args<'_>) -> Step {
         let error = commands::wrong_arity(row, args);
-        let exec = row.spec().name == "exec" && self.session.multi.is_some();
+        let exec = row.spec().name == "exec";
         match error {
             Reply::Error(text) if exec => {
                 self.leave_multi();

@@ -13,6 +13,7 @@ use std::task::{Poll, Waker};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
+use crate::batch::Batcher;
 use crate::segment::Segment;
 
 /// Who waits for a segment.
@@ -75,6 +76,10 @@ enum Place {
 /// One I/O thread's side of the exchange.
 pub struct Exchange {
     inbox: Arc<Inbox>,
+    /// Segments on their way to the batcher.
+    departures: RefCell<Vec<Box<Segment>>>,
+    /// Wakes [`Exchange::depart`].
+    departing: Notify,
     places: RefCell<Vec<Place>>,
     free: RefCell<Vec<usize>>,
 }
@@ -84,6 +89,8 @@ impl Exchange {
     pub fn new() -> Rc<Exchange> {
         Rc::new(Exchange {
             inbox: Arc::default(),
+            departures: RefCell::default(),
+            departing: Notify::new(),
             places: RefCell::default(),
             free: RefCell::default(),
         })
@@ -124,6 +131,22 @@ impl Exchange {
             }
         })
         .await
+    }
+
+    /// Sends a segment to the batcher, together with those of the other connections that are
+    /// ready now: one wake of another thread for all, and one larger batch.
+    pub fn submit(&self, segment: Box<Segment>) {
+        self.departures.borrow_mut().push(segment);
+        self.departing.notify_one();
+    }
+
+    /// Sends what was submitted, for as long as the thread lives. It is woken behind the tasks
+    /// that are ready already, so it runs after all of them.
+    pub async fn depart(self: Rc<Exchange>, batcher: Arc<Batcher>) {
+        loop {
+            self.departing.notified().await;
+            batcher.submit(self.departures.borrow_mut().drain(..));
+        }
     }
 
     /// Hands out what arrives, for as long as the thread lives.

@@ -61,7 +61,9 @@ struct IoThread {
 pub async fn run(node: Arc<Node>, listener: std::net::TcpListener) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let threads = match node.config.settings.io_threads() {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        // The other half is for Raft, apply and the network between replicas; and a thread is the
+        // cheaper for a command, the more connections it finds ready at once.
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
         threads => threads,
     };
     let threads: Vec<IoThread> =
@@ -100,6 +102,7 @@ fn start_thread(number: usize, node: &Arc<Node>) -> io::Result<IoThread> {
         local.block_on(&runtime, async move {
             let exchange = Exchange::new();
             tokio::task::spawn_local(exchange.clone().run());
+            tokio::task::spawn_local(exchange.clone().depart(node.batcher.clone()));
             while let Some(stream) = connections.recv().await {
                 let (node, exchange, counter) = (node.clone(), exchange.clone(), counter.clone());
                 tokio::task::spawn_local(async move {

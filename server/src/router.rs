@@ -32,6 +32,9 @@ pub trait Desk {
     /// Who waits, for the segment to carry, and the wait itself. `None`: whoever had the segment
     /// is gone, with the node.
     fn promise(&self) -> (Waiter, impl Future<Output = Option<Box<Segment>>>);
+
+    /// Sends a segment with writes on its way into the log.
+    fn submit(&self, node: &Node, segment: Box<Segment>);
 }
 
 /// A connection's desk: its place in its thread's exchange.
@@ -41,6 +44,10 @@ impl Desk for ConnectionDesk {
     fn promise(&self) -> (Waiter, impl Future<Output = Option<Box<Segment>>>) {
         let ConnectionDesk(exchange, place) = self;
         (exchange.waiter(*place), async { Some(exchange.finished(*place).await) })
+    }
+
+    fn submit(&self, _node: &Node, segment: Box<Segment>) {
+        self.0.submit(segment);
     }
 }
 
@@ -52,6 +59,10 @@ impl Desk for TaskDesk {
     fn promise(&self) -> (Waiter, impl Future<Output = Option<Box<Segment>>> + Send) {
         let (sender, receiver) = oneshot::channel();
         (Waiter::Task(sender), async { receiver.await.ok() })
+    }
+
+    fn submit(&self, node: &Node, segment: Box<Segment>) {
+        node.batcher.submit([segment]);
     }
 }
 
@@ -119,7 +130,7 @@ pub async fn lead(node: &Arc<Node>, desk: &impl Desk, mut segment: Box<Segment>)
     if segment.has_writes() {
         let (waiter, finished) = desk.promise();
         segment.waiter = Some(waiter);
-        node.batcher.submit(segment);
+        desk.submit(node, segment);
         return finished.await.unwrap_or_else(lost);
     }
     segment.outcome = match node.read_barrier().await {

@@ -29,6 +29,10 @@ use crate::{admin, expiry, http, settings};
 /// Threads for Raft, gRPC and apply: a long apply must not keep heartbeats waiting.
 const RAFT_THREADS: usize = 2;
 
+/// The same without peers: there are no heartbeats, and the steps of an entry then follow each
+/// other without waking another thread.
+const RAFT_THREADS_ALONE: usize = 1;
+
 /// The id of a node without peers.
 const STANDALONE_ID: NodeId = 1;
 
@@ -41,8 +45,9 @@ const HANDOVER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Runs a node until it is told to stop; an error is one sentence for its user.
 pub fn run(config: Config) -> Result<(), String> {
     stop_on_panic();
+    let alone = config.cluster.is_none();
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(RAFT_THREADS)
+        .worker_threads(if alone { RAFT_THREADS_ALONE } else { RAFT_THREADS })
         .thread_name("raft")
         .enable_all()
         .build()

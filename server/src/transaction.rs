@@ -49,6 +49,8 @@ pub struct Multi {
     pub queued: Vec<Queued>,
     /// Bytes of their arguments.
     bytes: usize,
+    /// The database that a queued SELECT has chosen for those behind it.
+    selected: Option<u8>,
     /// A command was refused while queueing: EXEC answers EXECABORT.
     pub refused: bool,
     /// The slot of the first key, in a cluster: every other key must be in it.
@@ -56,13 +58,22 @@ pub struct Multi {
 }
 
 impl Multi {
-    /// Queues a command; `false`: the queue is full and the command was not taken.
-    pub fn push(&mut self, run: QueuedRun, db: u8, args: Args<'_>) -> bool {
+    /// Queues a command for database `db`, or for the one that an earlier queued SELECT names, one
+    /// of `databases`; `false`: the queue is full and the command was not taken.
+    pub fn push(&mut self, run: QueuedRun, db: u8, args: Args<'_>, databases: u8) -> bool {
         let bytes: usize = args.iter().map(|arg| arg.len()).sum();
         if self.queued.len() >= QUEUED_COMMANDS_MAX || self.bytes + bytes > QUEUED_BYTES_MAX {
             return false;
         }
         self.bytes += bytes;
+        let db = self.selected.unwrap_or(db);
+        if let QueuedRun::Server(command) = run
+            && command.spec.name == "select"
+        {
+            // An index that is none gets its error when EXEC comes to it, and selects nothing.
+            let index = std::str::from_utf8(args[1]).ok().and_then(|text| text.parse().ok());
+            self.selected = index.filter(|&index| index < databases).or(self.selected);
+        }
         let args = args.iter().map(|arg| arg.to_vec()).collect();
         self.queued.push(Queued { run, db, args });
         true

@@ -235,7 +235,7 @@ pub(crate) const ROWS: &[Row] = &[
         kind: Kind::Integer { min: 0, max: 128 },
         default: "0",
         change: Change::AtStart,
-        about: "Threads that serve clients; 0 is one for each core.",
+        about: "Threads that serve clients; 0 is one for every two cores.",
     },
     Row {
         id: Id::ReadConsistency,
