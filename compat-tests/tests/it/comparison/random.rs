@@ -77,16 +77,10 @@ fn block(rows: &[Row], random: &mut Random) -> Vec<Words> {
             continue;
         }
         if random.once_in(200) {
-            // Not inside MULTI: see differences.txt.
-            block.push(vec![b"DISCARD".to_vec()]);
             let db = random.of(&["0", "0", "1", "15", "16"]);
             block.push(vec![b"SELECT".to_vec(), db.as_bytes().to_vec()]);
         }
-        let command = generator::command(row, random);
-        if row.name == "exec" && command.len() > 1 {
-            continue;
-        }
-        block.push(command);
+        block.push(generator::command(row, random));
     }
     block
 }
