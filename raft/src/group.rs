@@ -46,10 +46,10 @@ pub struct Timing {
 }
 
 impl Default for Timing {
-    /// For one datacenter: an outage of 0.5 to 0.6 s after a leader's death, while three
+    /// For one datacenter: an outage of some 0.5 s after a leader's death, while three
     /// heartbeats in a row may be late or lost, as happens when the processors are saturated.
     fn default() -> Timing {
-        Timing { heartbeat_ms: 75, election_ms_min: 500, election_ms_max: 700 }
+        Timing { heartbeat_ms: 75, election_ms_min: 450, election_ms_max: 640 }
     }
 }
 
