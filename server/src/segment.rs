@@ -11,8 +11,8 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use keyspace::entry::EntryWriter;
 use keyspace::Args;
+use keyspace::entry::EntryWriter;
 use resp::{Protocol, Reply};
 
 use crate::exchange::Waiter;

@@ -71,12 +71,15 @@ impl Watch {
     }
 }
 
+/// Database and key.
+type WatchedKey = (u8, Vec<u8>);
+
 /// The watched keys of this node while it leads.
 #[derive(Default)]
 pub struct Watches {
     /// Watched keys, so that `apply` skips the lock while there are none.
     count: AtomicUsize,
-    by_key: Mutex<HashMap<(u8, Vec<u8>), Vec<Arc<WatchFlag>>>>,
+    by_key: Mutex<HashMap<WatchedKey, Vec<Arc<WatchFlag>>>>,
 }
 
 impl Watches {

@@ -148,6 +148,7 @@ async fn run(identity: Identity, peers: Peers, to: NodeId, mut parcels: mpsc::Re
     }
     parcels.close();
     let mut deliveries = Deliveries::default();
+    #[expect(clippy::iter_over_hash_type, reason = "each is given back alone, in any order")]
     for (_, parcel) in carried.0.drain() {
         give_back(parcel, Outcome::Unknown, &mut deliveries);
     }

@@ -171,6 +171,7 @@ impl Sessions {
 
 impl Drop for Sessions {
     fn drop(&mut self) {
+        #[expect(clippy::iter_over_hash_type, reason = "each is removed alone, in any order")]
         for (_, watch) in self.watches.drain() {
             self.node.watches.remove(&watch);
         }
