@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::topology::Topology;
+use futures::StreamExt;
 use keyspace::Keyspace;
 use raft::{
     Fsync, Group, GroupOptions, Groups, Identity, NodeId, Peers, Storage, StorageOptions, Timing,
@@ -268,9 +269,18 @@ fn serve_peers(
     let socket = socket.map_err(|error: io::Error| error.to_string())?;
     Ok(async move {
         let Some(socket) = socket else { return std::future::pending().await };
+        // tonic sets this option only on sockets that it accepts itself; without it every answer
+        // may wait some 20 ms for the acknowledgement of the one before.
+        let incoming = TcpListenerStream::new(socket).inspect(|stream| {
+            if let Ok(stream) = stream
+                && let Err(error) = stream.set_nodelay(true)
+            {
+                tracing::warn!("a peer's answers may be delayed: {error}");
+            }
+        });
         raft::peer_server()
             .add_routes(routes)
-            .serve_with_incoming(TcpListenerStream::new(socket))
+            .serve_with_incoming(incoming)
             .await
             .map_err(|error| error.to_string())
     })

@@ -14,6 +14,7 @@ mod value;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use keyspace::glob;
 use parking_lot::RwLock;
 
 pub(crate) use table::{Change, Id, Kind, ROWS, Row, find};
@@ -101,7 +102,7 @@ impl Settings {
     /// order.
     pub(crate) fn get(&self, pattern: &[u8]) -> Vec<(&'static str, String)> {
         let pattern = pattern.to_ascii_lowercase();
-        let found = ROWS.iter().filter(|row| glob(&pattern, row.name.as_bytes()));
+        let found = ROWS.iter().filter(|row| glob::matches(&pattern, row.name.as_bytes()));
         found.map(|row| (row.name, self.text(row))).collect()
     }
 
@@ -337,30 +338,6 @@ impl Settings {
 fn printable(name: &str) -> String {
     const CHARS_MAX: usize = 128;
     name.chars().take(CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// Whether `name` matches a pattern of `*`, `?` and plain characters; names of settings need no
-/// classes. The two indexes remember the last star, so that the time is bounded by the product of
-/// the lengths and not exponential in the stars.
-fn glob(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        if p < pattern.len() && pattern[p] == b'*' {
-            star = Some((p, n));
-            p += 1;
-        } else if p < pattern.len() && (pattern[p] == b'?' || pattern[p] == name[n]) {
-            p += 1;
-            n += 1;
-        } else if let Some((star_at, name_at)) = star {
-            star = Some((star_at, name_at + 1));
-            p = star_at + 1;
-            n = name_at + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]
