@@ -11,12 +11,13 @@
 use std::cell::Cell;
 
 use crate::access_data;
-use crate::hash::next_random;
+use crate::hashing::next_random;
 use crate::keyspace::Keyspace;
+use crate::limits::Limits;
 use crate::locks::Locks;
-use crate::object::Object;
+use crate::object::{Data, Object};
 use crate::packed::{Packed, Value};
-use crate::slot_data::string_of;
+use crate::slot_data::{data_of, string_of};
 pub use crate::txn::Txn;
 use crate::value::{EMBSTR_BYTES_MAX, Kind, StringValue, WrongType};
 
@@ -118,6 +119,16 @@ impl<'a> View<'a> {
         self.find(key).map(|found| found.string()).transpose()
     }
 
+    /// The collection at `key`; counts as an access of it.
+    pub(crate) fn data<T: Data>(&self, key: &[u8]) -> Result<Option<&T>, WrongType> {
+        self.find(key).map(|found| found.data()).transpose()
+    }
+
+    /// The sizes at which collections change their encodings.
+    pub fn limits(&self) -> Limits {
+        self.keyspace.limits()
+    }
+
     /// The next random number: from the entry's seed in a write, so the same on every replica.
     pub fn random(&self) -> u64 {
         let mut state = self.random.get().unwrap_or_else(|| self.keyspace.read_seed(self.now_ms));
@@ -152,7 +163,8 @@ impl<'v> Found<'v> {
     /// Its type.
     pub fn kind(&self) -> Kind {
         match self.packed.value() {
-            Value::Int(_) | Value::Bytes(_) | Value::Object(Object::String(_)) => Kind::String,
+            Value::Int(_) | Value::Bytes(_) => Kind::String,
+            Value::Object(object) => object.kind(),
         }
     }
 
@@ -163,13 +175,27 @@ impl<'v> Found<'v> {
             Value::Bytes(bytes) if bytes.len() <= EMBSTR_BYTES_MAX && !self.packed.is_raw() => {
                 "embstr"
             }
-            Value::Bytes(_) | Value::Object(Object::String(_)) => "raw",
+            Value::Bytes(_) => "raw",
+            Value::Object(object) => object.encoding(),
         }
     }
 
     /// The string, if it is one.
     pub fn string(&self) -> Result<StringValue<'v>, WrongType> {
         string_of(self.packed)
+    }
+
+    /// The collection, if it is one of this type.
+    pub(crate) fn data<T: Data>(&self) -> Result<&'v T, WrongType> {
+        data_of(self.packed)
+    }
+
+    /// The object, unless the value is a string short enough to lie with its key.
+    pub(crate) fn object(&self) -> Option<&'v Object> {
+        match self.packed.value() {
+            Value::Object(object) => Some(object),
+            Value::Int(_) | Value::Bytes(_) => None,
+        }
     }
 
     /// When its time is over, in Unix milliseconds; `None`: never.

@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::hash::next_random;
+use crate::hashing::next_random;
 
 /// A new key's counter, so that it is not evicted at once (Redis: `LFU_INIT_VAL`).
 const COUNTER_NEW: u8 = 5;

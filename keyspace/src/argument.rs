@@ -1,6 +1,7 @@
 //! Reading arguments: numbers and keywords, with the errors that Redis answers.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use resp::Reply;
 
@@ -36,6 +37,15 @@ pub(crate) fn small_integer(argument: &[u8]) -> Result<i32, Reply<'static>> {
 /// Whether the argument is this keyword, written in any case.
 pub(crate) fn is(argument: &[u8], keyword: &str) -> bool {
     argument.eq_ignore_ascii_case(keyword.as_bytes())
+}
+
+/// The part of a sequence of `len` elements that Redis means by `start` and `stop`, both included,
+/// negative from the end; empty if they cross.
+pub(crate) fn index_range(start: i64, stop: i64, len: usize) -> Range<usize> {
+    let len = i64::try_from(len).expect("no sequence is longer");
+    let from_end = |index: i64| if index < 0 { index.saturating_add(len) } else { index };
+    let (start, stop) = (from_end(start).max(0), from_end(stop).min(len - 1));
+    if start > stop { 0..0 } else { start as usize..stop as usize + 1 }
 }
 
 /// How a command refuses a time: names the command.

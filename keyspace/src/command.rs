@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use resp::Reply;
 
 use crate::access::{Txn, View};
-use crate::{expiry, generic, internal, number, string};
+use crate::{
+    bitmap, expiry, generic, geo, hash, hyperloglog, internal, list, number, set, stream, string,
+    zset,
+};
 
 /// A request's arguments, the command's name first.
 pub type Args<'a> = &'a [&'a [u8]];
@@ -17,6 +20,22 @@ pub enum Group {
     Generic,
     /// Strings.
     String,
+    /// Bitmaps, which are strings.
+    Bitmap,
+    /// HyperLogLogs, which are strings.
+    HyperLogLog,
+    /// Lists.
+    List,
+    /// Sets.
+    Set,
+    /// Hashes.
+    Hash,
+    /// Sorted sets.
+    SortedSet,
+    /// Geographic positions, which are sorted sets.
+    Geo,
+    /// Streams.
+    Stream,
     /// Connection commands.
     Connection,
     /// Server commands.
@@ -187,13 +206,60 @@ pub enum Run {
     Read(for<'v> fn(&'v View<'_>, Args<'_>) -> Reply<'v>),
     /// May change the keyspace.
     Write(fn(&mut Txn<'_>, Args<'_>) -> Reply<'static>),
+    /// May wait until there is something to answer (`BLPOP`).
+    Block(&'static Block),
     /// Only holds subcommands (`OBJECT`).
     Container(&'static [Command]),
 }
 
+/// A command that may wait. The keyspace never does: it attempts, and whoever asked may attempt
+/// again when a key was touched.
+#[derive(Debug)]
+pub struct Block {
+    /// The attempt: a read or a write that answers [`Reply::Null`] or [`Reply::NullArray`], and has
+    /// changed nothing, when the client is to wait. Inside MULTI that is the answer.
+    pub run: Run,
+    /// For how many milliseconds these arguments ask to wait, 0 for ever; `None`: not at all, or
+    /// they are malformed, which the attempt says.
+    pub timeout_ms: fn(Args<'_>) -> Option<u64>,
+    /// What to attempt later in place of these arguments, if they mean something else by then
+    /// (`XREAD ... $`); looked at by the attempt that has to wait.
+    pub later: fn(&View<'_>, Args<'_>) -> Option<Vec<Vec<u8>>>,
+    /// Whether a key of another type is waited out too, as pops do; otherwise a later attempt
+    /// that meets one answers so.
+    pub waits_out_types: bool,
+}
+
+impl Run {
+    /// What runs now: the attempt of a command that may wait, else the handler itself.
+    pub fn attempt(self) -> Run {
+        match self {
+            Run::Block(block) => block.run,
+            run => run,
+        }
+    }
+
+    /// Whether it may change the keyspace.
+    pub fn writes(self) -> bool {
+        matches!(self.attempt(), Run::Write(_))
+    }
+}
+
 /// The families' rows, in the order that COMMAND lists them; ours that no client may call last.
-static FAMILIES: &[&[Command]] =
-    &[string::COMMANDS, generic::COMMANDS, expiry::COMMANDS, internal::COMMANDS];
+static FAMILIES: &[&[Command]] = &[
+    string::COMMANDS,
+    bitmap::COMMANDS,
+    hyperloglog::COMMANDS,
+    list::COMMANDS,
+    set::COMMANDS,
+    hash::COMMANDS,
+    zset::COMMANDS,
+    geo::COMMANDS,
+    stream::COMMANDS,
+    generic::COMMANDS,
+    expiry::COMMANDS,
+    internal::COMMANDS,
+];
 
 /// Places of the index, a power of two: with a few hundred commands three look-ups of four end at
 /// the first place.
@@ -359,8 +425,10 @@ mod tests {
     fn rows_agree_with_themselves() {
         for (parent, row) in rows() {
             let Spec { name, flags, keys, arity, args, .. } = row.spec;
-            let write = matches!(row.run, Run::Write(_));
-            let read = matches!(row.run, Run::Read(_));
+            let write = row.run.writes();
+            let read = matches!(row.run.attempt(), Run::Read(_));
+            let blocks = matches!(row.run, Run::Block(_));
+            assert_eq!(flags.has(Flags::BLOCKING), blocks, "{name}: the flag and the handler");
             assert_eq!(flags.has(Flags::WRITE), write, "{name}: the flag and the handler");
             let keyless = flags.has(Flags::KEYLESS_DATA);
             let has_keys = !matches!(keys, Keys::None);

@@ -4,9 +4,10 @@ use resp::Reply;
 
 use crate::access::Txn;
 use crate::command::{Arg, Args, Command, Flags, Group, Keys, Run, Spec};
+use crate::limits;
 
 /// Their rows.
-pub(crate) static COMMANDS: &[Command] = &[EXPIRE];
+pub(crate) static COMMANDS: &[Command] = &[EXPIRE, limits::SET_LIMITS];
 
 /// Deletes the keys whose time is over, as the expiry cycle found them. Each is looked at again, by
 /// the entry's clock: it may have been set anew since.

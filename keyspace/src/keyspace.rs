@@ -10,7 +10,8 @@ use crate::access::{Place, Txn, View};
 use crate::command::{Args, Command, Keys, Run};
 use crate::database::Database;
 use crate::expired::Visited;
-use crate::hash::{hash, next_random};
+use crate::hashing::{hash, next_random};
+use crate::limits::{Limits, SharedLimits};
 use crate::locks::{Held, Locks, Unit};
 use crate::pin::{Pin, Pins};
 use crate::slot::slot_of;
@@ -78,6 +79,8 @@ pub struct Keyspace {
     /// replica, so that SCAN's cursors hold across leaders, and unknown to clients.
     hash_seed: AtomicU64,
     lfu: AtomicBool,
+    /// Part of the replicated state.
+    limits: SharedLimits,
     visited: Visited,
     /// Counts reads that asked for random numbers; their seeds.
     random_reads: AtomicU64,
@@ -104,6 +107,7 @@ impl Keyspace {
             last_now_ms: AtomicU64::new(0),
             hash_seed: AtomicU64::new(0),
             lfu: AtomicBool::new(false),
+            limits: SharedLimits::new(),
             visited: Visited::default(),
             random_reads: AtomicU64::new(0),
             writer: Mutex::new(Writer { pins: Pins::new(), entry_seed: 0, random: 0 }),
@@ -118,11 +122,11 @@ impl Keyspace {
         let mut view = View::new(self, locks, now_ms.max(self.last_now_ms()), None);
         for call in calls {
             view.enter(call.db);
-            match (keys_fault(call), call.command.run) {
+            match (keys_fault(call), call.command.run.attempt()) {
                 (None, Run::Read(run)) => reply(run(&view, call.args)),
                 (Some(text), _) => reply(Reply::error(text)),
                 (None, Run::Write(_)) => panic!("{} was called as a read", call.command.spec.name),
-                (None, Run::Container(_)) => reply(NO_SUBCOMMAND),
+                (None, Run::Container(_) | Run::Block(_)) => reply(NO_SUBCOMMAND),
             }
         }
     }
@@ -151,11 +155,11 @@ impl Keyspace {
         let mut txn = Txn::new(view, &mut writer, observer);
         for call in calls {
             txn.enter(call.db);
-            match (keys_fault(call), call.command.run) {
+            match (keys_fault(call), call.command.run.attempt()) {
                 (None, Run::Write(run)) => reply(run(&mut txn, call.args)),
                 (None, Run::Read(run)) => reply(run(&txn, call.args)),
                 (Some(text), _) => reply(Reply::error(text)),
-                (None, Run::Container(_)) => reply(NO_SUBCOMMAND),
+                (None, Run::Container(_) | Run::Block(_)) => reply(NO_SUBCOMMAND),
             }
         }
         let random = txn.random_state().expect("a write starts with one");
@@ -172,6 +176,7 @@ impl Keyspace {
             entry_seed: writer.entry_seed,
             random: writer.random,
             map: self.map.iter().map(|stored| stored.load(Ordering::Relaxed)).collect(),
+            limits: self.limits(),
         };
         let state = writer.pins.start(since);
         Pin::new(self.clone(), state, (META_UNIT, meta.encode()))
@@ -194,6 +199,7 @@ impl Keyspace {
         self.last_now_ms.store(meta.last_now_ms, Ordering::Relaxed);
         (writer.entry_seed, writer.random) = (meta.entry_seed, meta.random);
         self.set_map(&meta.map);
+        self.set_limits(meta.limits);
         drop(locks);
         self.set_hash_seed(writer, meta.hash_seed);
         Ok(())
@@ -225,6 +231,7 @@ impl Keyspace {
         self.last_now_ms.store(0, Ordering::Relaxed);
         self.hash_seed.store(0, Ordering::Relaxed);
         (writer.entry_seed, writer.random) = (0, 0);
+        self.set_limits(Limits::default());
         let identity: Vec<u8> = (0..self.databases()).collect();
         self.set_map(&identity);
     }
@@ -283,6 +290,15 @@ impl Keyspace {
 
     pub(crate) fn lfu(&self) -> bool {
         self.lfu.load(Ordering::Relaxed)
+    }
+
+    /// The sizes at which collections change their encodings.
+    pub fn limits(&self) -> Limits {
+        self.limits.load()
+    }
+
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        self.limits.store(limits);
     }
 
     /// How far the search for keys whose time is over has got.

@@ -6,7 +6,8 @@
 //! not depend on what the tables went through.
 //!
 //! From the outside in: [`command`] holds the table of commands, whose rows stand beside their
-//! handlers in `string`, `generic` and `expiry`. Handlers see [`View`] and [`Txn`]. `keyspace` lets
+//! handlers in a folder for each family: `string`, `list`, `generic`, `expiry` and so on. Handlers
+//! see [`View`] and [`Txn`]; `object` says what a collection is. `keyspace` lets
 //! them in, `locks` decides what is locked, `slot_data` is what a lock protects, `table` its keys,
 //! `packed` one key with its value. `pin` and `unit` take the state out and put it back.
 //!
@@ -15,24 +16,33 @@
 mod access;
 mod access_data;
 mod argument;
+mod bitmap;
 pub mod command;
 mod database;
 pub mod entry;
 mod expired;
 mod expiry;
 mod generic;
+mod geo;
 pub mod glob;
 mod hash;
+mod hashing;
+mod hyperloglog;
 mod internal;
 mod keyspace;
+pub mod limits;
+mod list;
 mod locks;
 mod number;
 mod object;
 mod packed;
 mod pin;
 mod scan;
+mod scan_options;
+mod set;
 pub mod slot;
 mod slot_data;
+mod stream;
 mod string;
 mod table;
 mod txn;
@@ -40,9 +50,10 @@ mod unit;
 mod value;
 mod wire;
 mod words;
+mod zset;
 
 pub use access::{Found, Place, Txn, View};
-pub use command::{Args, Command, Run, Spec, lookup};
+pub use command::{Args, Block, Command, Run, Spec, lookup};
 pub use keyspace::{Call, Clock, Corrupt, Keyspace, Observer, UnitId};
 pub use pin::Pin;
 pub use value::{EMBSTR_BYTES_MAX, Kind, StringValue, Ttl, WrongType};

@@ -105,7 +105,7 @@ impl<'a> Locks<'a> {
     fn of_one(keyspace: &'a Keyspace, call: &Call<'_>) -> Locks<'a> {
         if let Some(key) = only_key(call) {
             let unit = Unit::new(keyspace.stored_at(call.db), slot_of(key));
-            if matches!(call.command.run, Run::Write(_)) {
+            if call.command.run.writes() {
                 keyspace.stored(unit.stored()).slots_or_make();
             }
             return Locks::One(hold(keyspace, unit), OnlyKey::of(call.db, key));
@@ -118,7 +118,7 @@ impl<'a> Locks<'a> {
     }
 
     fn of_many(keyspace: &'a Keyspace, calls: &[Call<'_>]) -> Locks<'a> {
-        for call in calls.iter().filter(|call| matches!(call.command.run, Run::Write(_))) {
+        for call in calls.iter().filter(|call| call.command.run.writes()) {
             for db in databases(keyspace, call) {
                 keyspace.stored(keyspace.stored_at(db)).slots_or_make();
             }

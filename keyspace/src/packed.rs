@@ -1,8 +1,10 @@
 //! One key with its value in one allocation, and a pointer of one word to it: two thirds of what a
 //! key takes in a table of ordinary structs (Redis 7.0: 136 bytes for 16 + 32; here some 85).
 //!
-//! Layout: [`Header`]; the expiry (8 bytes) if `EXPIRES`; the word (8 bytes) if the value is an
-//! integer or a pointer to an [`Object`]; the key; room for the value if it is embedded.
+//! Layout: [`Header`]; the expiry (8 bytes) if `EXPIRES`; the integer (8 bytes) or the [`Object`]
+//! (`OBJECT_BYTES`) if the value is one; the key; room for the value if it is embedded. An object
+//! lies here and not behind a pointer, since a small collection is one allocation then besides its
+//! key's, as in Redis.
 //!
 //! Unsafe, because Rust has no thin pointer to a header with a tail. The rules:
 //! - `Packed` owns its allocation alone; `&self` reads and `&mut self` writes it, except for
@@ -10,7 +12,7 @@
 //! - `form`, `key_len` and `room` never change while the allocation lives, so that every offset
 //!   and the layout to free it with stay what they were. `value_len <= room` always.
 //! - Every byte of the allocation is initialised from the start.
-//! - The word of an object is a `Box<Object>` that belongs to the `Packed`.
+//! - The place of an object holds a valid `Object` from `new` until the `Packed` is dropped.
 
 #![allow(unsafe_code)]
 
@@ -30,7 +32,7 @@ const GRAIN_BYTES: usize = 16;
 
 /// The value is an integer in the word.
 const INTEGER: u8 = 1;
-/// The value is a pointer in the word.
+/// The value is an object in its place.
 const OBJECT: u8 = 2;
 /// There is an expiry.
 const EXPIRES: u8 = 4;
@@ -50,6 +52,11 @@ struct Header {
 
 const HEADER_BYTES: usize = size_of::<Header>();
 const WORD_BYTES: usize = size_of::<u64>();
+const OBJECT_BYTES: usize = size_of::<Object>();
+
+// Every place is aligned to words.
+const _: () =
+    assert!(align_of::<Object>() == WORD_BYTES && OBJECT_BYTES.is_multiple_of(WORD_BYTES));
 
 /// A key and its value.
 pub(crate) struct Packed {
@@ -69,7 +76,7 @@ pub(crate) enum Fresh<'v> {
     /// Bytes to embed, at most [`EMBEDDED_BYTES_MAX`].
     Bytes(&'v [u8]),
     /// A value of its own.
-    Object(Box<Object>),
+    Object(Object),
 }
 
 /// A packed value.
@@ -125,9 +132,8 @@ impl Packed {
             Fresh::Int(number) => packed.set_word(word_offset(form), number as u64),
             Fresh::Bytes(_) => {}
             Fresh::Object(object) => {
-                let word = packed.word_pointer(word_offset(form)).cast::<*mut Object>();
-                // SAFETY: the word is within the allocation, aligned, and ours.
-                unsafe { word.write(Box::into_raw(object)) };
+                // SAFETY: the place is within the allocation, aligned, ours, and holds no object yet.
+                unsafe { packed.object_pointer().write(object) };
             }
         }
         packed
@@ -148,14 +154,14 @@ impl Packed {
                 Value::Bytes(self.bytes_at(offset, usize::from(header.value_len)))
             }
             INTEGER => Value::Int(self.word(word_offset(header.form)) as i64),
-            // SAFETY: the word is a Box<Object> that we own, and we are borrowed.
+            // SAFETY: the form says that an object is there, and we are borrowed.
             _ => Value::Object(unsafe { &*self.object_pointer() }),
         }
     }
 
     /// The object, if the value is one.
     pub(crate) fn object_mut(&mut self) -> Option<&mut Object> {
-        // SAFETY: the word is a Box<Object> that we own, and we are borrowed mutably.
+        // SAFETY: the form says that an object is there, and we are borrowed mutably.
         (self.header().form & OBJECT != 0).then(|| unsafe { &mut *self.object_pointer() })
     }
 
@@ -223,7 +229,7 @@ impl Packed {
 
     /// The same value with another key or expiry.
     pub(crate) fn repacked(mut self, key: &[u8], expires_at_ms: Option<u64>) -> Packed {
-        let object = self.object_mut().map(std::mem::take).map(Box::new);
+        let object = self.object_mut().map(std::mem::take);
         let value = match (object, self.value()) {
             (Some(object), _) => Fresh::Object(object),
             (None, value) => value.to_fresh(),
@@ -287,9 +293,10 @@ impl Packed {
     }
 
     fn object_pointer(&self) -> *mut Object {
-        let word = self.word_pointer(word_offset(self.header().form)).cast::<*mut Object>();
-        // SAFETY: callers have seen that the form is OBJECT, so `new` wrote a pointer here.
-        unsafe { word.read() }
+        let offset = word_offset(self.header().form);
+        self.assert_within(offset, OBJECT_BYTES);
+        // SAFETY: within the allocation.
+        unsafe { self.header.cast::<u8>().add(offset).cast::<Object>().as_ptr() }
     }
 
     fn word_pointer(&self, offset: usize) -> *mut u64 {
@@ -311,8 +318,8 @@ impl Drop for Packed {
     fn drop(&mut self) {
         let Header { form, key_len, room, .. } = *self.header();
         if form & OBJECT != 0 {
-            // SAFETY: the word is a Box<Object> that we own and that nobody uses after this.
-            drop(unsafe { Box::from_raw(self.object_pointer()) });
+            // SAFETY: the form says that an object is there; nobody uses it after this.
+            unsafe { self.object_pointer().drop_in_place() };
         }
         // SAFETY: allocated by `new` with the same layout, since form, key_len and room never
         // change.
@@ -327,10 +334,10 @@ impl<'v> Value<'v> {
             Value::Int(number) => Fresh::Int(number),
             // Room from rounding up may have let it grow a little past the limit.
             Value::Bytes(bytes) if bytes.len() > EMBEDDED_BYTES_MAX => {
-                Fresh::Object(Box::new(Object::String(bytes.to_vec())))
+                Fresh::Object(Object::String(bytes.to_vec()))
             }
             Value::Bytes(bytes) => Fresh::Bytes(bytes),
-            Value::Object(object) => Fresh::Object(Box::new(object.clone())),
+            Value::Object(object) => Fresh::Object(object.clone()),
         }
     }
 }
@@ -340,7 +347,12 @@ const fn word_offset(form: u8) -> usize {
 }
 
 const fn key_offset(form: u8) -> usize {
-    word_offset(form) + if form & (INTEGER | OBJECT) != 0 { WORD_BYTES } else { 0 }
+    word_offset(form)
+        + match form & (INTEGER | OBJECT) {
+            0 => 0,
+            INTEGER => WORD_BYTES,
+            _ => OBJECT_BYTES,
+        }
 }
 
 const fn value_offset(form: u8, key_len: u32) -> usize {
@@ -362,7 +374,7 @@ mod tests {
     fn fresh(kind: u8, bytes: &[u8]) -> Fresh<'_> {
         match kind {
             0 => Fresh::Int(bytes.len() as i64 - 100),
-            1 => Fresh::Object(Box::new(Object::String(bytes.to_vec()))),
+            1 => Fresh::Object(Object::String(bytes.to_vec())),
             _ => Fresh::Bytes(bytes),
         }
     }
@@ -372,6 +384,7 @@ mod tests {
             Value::Int(number) => number.to_string().into_bytes(),
             Value::Bytes(bytes) => bytes.to_vec(),
             Value::Object(Object::String(bytes)) => bytes.clone(),
+            Value::Object(_) => unreachable!("only strings are packed here"),
         }
     }
 

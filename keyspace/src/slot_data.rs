@@ -2,11 +2,12 @@
 //!
 //! Leaves out: locks, copies for pins, observers.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering;
 
 use crate::access_data;
-use crate::hash::hash;
-use crate::object::Object;
+use crate::hashing::hash;
+use crate::object::{Data, Object};
 use crate::packed::{EMBEDDED_BYTES_MAX, Fresh, Packed, Value};
 use crate::table::{self, Bucket, Table};
 use crate::value::{StringValue, Ttl, WrongType};
@@ -40,6 +41,40 @@ pub(crate) struct Counts {
 pub(crate) struct Hashed<'k> {
     pub(crate) key: &'k [u8],
     pub(crate) hash: u32,
+}
+
+/// When a command looks at a key, and what its access data count.
+#[derive(Clone, Copy)]
+pub(crate) struct Look {
+    pub(crate) now_ms: u64,
+    pub(crate) lfu: bool,
+}
+
+/// A collection while it is changed.
+pub(crate) struct Edit<'e, T> {
+    data: &'e mut T,
+    changed: bool,
+}
+
+impl<T> Edit<'_, T> {
+    /// Says that nothing was changed after all, so that nobody needs to be told.
+    pub(crate) fn unchanged(&mut self) {
+        self.changed = false;
+    }
+}
+
+impl<T> Deref for Edit<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.data
+    }
+}
+
+impl<T> DerefMut for Edit<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.data
+    }
 }
 
 impl Default for SlotData {
@@ -111,7 +146,7 @@ impl SlotData {
             Ttl::Clear | Ttl::At(_) => ttl.of_new_key(),
         };
         let access = access_data::renewed(before.access(), now_ms);
-        self.edit(bucket, |table| {
+        self.recount(bucket, |table| {
             let packed = table.at_mut(bucket);
             if packed.expires_at_ms().is_some() == expires_at_ms.is_some()
                 && overwrite(packed, value)
@@ -127,7 +162,7 @@ impl SlotData {
     /// Sets or clears the expiry of a key that is there.
     pub(crate) fn set_expiry(&mut self, name: Hashed<'_>, expires_at_ms: Option<u64>) {
         let Ok(bucket) = self.table.find(name.hash, name.key) else { return };
-        self.edit(bucket, |table| {
+        self.recount(bucket, |table| {
             if !table.at_mut(bucket).set_expiry(expires_at_ms) {
                 table.replace_with(bucket, |packed| packed.repacked(name.key, expires_at_ms));
             }
@@ -150,7 +185,7 @@ impl SlotData {
             StringValue::Bytes(bytes) => bytes.len().max(len_min),
             value @ StringValue::Int(_) => value.len().max(len_min),
         };
-        self.edit(bucket, |table| {
+        self.recount(bucket, |table| {
             if !stretch(table.at_mut(bucket), len) {
                 let before = table.at(bucket);
                 let expires_at_ms = before.expires_at_ms();
@@ -173,6 +208,83 @@ impl SlotData {
         Ok(bytes)
     }
 
+    /// Changes the collection at a key whose time is not over; `None` if there is none, else the
+    /// result and whether something changed.
+    pub(crate) fn edit<T: Data, R>(
+        &mut self,
+        name: Hashed<'_>,
+        look: Look,
+        edit: impl FnOnce(&mut Edit<'_, T>) -> R,
+    ) -> Result<Option<(R, bool)>, WrongType> {
+        let Ok(bucket) = self.table.find(name.hash, name.key) else { return Ok(None) };
+        if !is_live(self.table.at(bucket), look.now_ms) {
+            return Ok(None);
+        }
+        self.edit_at(bucket, name, look, edit).map(Some)
+    }
+
+    /// Changes the collection at a key, an empty one if there is no such key; always `Some`.
+    pub(crate) fn edit_or_create<T: Data, R>(
+        &mut self,
+        name: Hashed<'_>,
+        look: Look,
+        edit: impl FnOnce(&mut Edit<'_, T>) -> R,
+    ) -> Result<Option<(R, bool)>, WrongType> {
+        if let Ok(bucket) = self.table.find(name.hash, name.key) {
+            if is_live(self.table.at(bucket), look.now_ms) {
+                return self.edit_at(bucket, name, look, edit).map(Some);
+            }
+            self.remove(name);
+        }
+        let mut data = T::default();
+        let mut editing = Edit { data: &mut data, changed: true };
+        let result = edit(&mut editing);
+        let changed = editing.changed;
+        if !data.is_empty() {
+            self.put(name, data.into_object(), Ttl::Clear, look);
+        }
+        Ok(Some((result, changed)))
+    }
+
+    fn edit_at<T: Data, R>(
+        &mut self,
+        bucket: Bucket,
+        name: Hashed<'_>,
+        look: Look,
+        edit: impl FnOnce(&mut Edit<'_, T>) -> R,
+    ) -> Result<(R, bool), WrongType> {
+        let packed = self.table.at_mut(bucket);
+        access_data::touch(packed.access(), look.now_ms, look.lfu);
+        let data = packed.object_mut().and_then(T::of_mut).ok_or(WrongType)?;
+        let before = data.heap_bytes();
+        let mut editing = Edit { data, changed: true };
+        let result = edit(&mut editing);
+        let changed = editing.changed;
+        let (after, empty) = (data.heap_bytes(), data.is_empty());
+        self.packed_bytes = self.packed_bytes + after - before;
+        if empty {
+            self.remove(name);
+        }
+        Ok((result, changed))
+    }
+
+    /// Sets the key to an object, whatever was there.
+    pub(crate) fn put(&mut self, name: Hashed<'_>, object: Object, ttl: Ttl, look: Look) {
+        let before = self.get(name);
+        let expires_at_ms = match (ttl, before) {
+            (Ttl::Keep, Some(before)) => {
+                before.expires_at_ms().filter(|_| is_live(before, look.now_ms))
+            }
+            _ => ttl.of_new_key(),
+        };
+        let access = match before {
+            Some(before) => access_data::renewed(before.access(), look.now_ms),
+            None => access_data::new(look.now_ms),
+        };
+        let packed = Packed::new(name.key, Fresh::Object(object), expires_at_ms, access);
+        self.insert(name.hash, packed);
+    }
+
     /// Makes the bound on the next expiry exact, by looking at every key.
     pub(crate) fn tighten_expiry(&mut self) {
         let times = self.table.iter().filter_map(Packed::expires_at_ms);
@@ -193,7 +305,7 @@ impl SlotData {
     }
 
     /// Changes the entry in a bucket, keeping the counts right.
-    fn edit(&mut self, bucket: Bucket, change: impl FnOnce(&mut Table)) {
+    fn recount(&mut self, bucket: Bucket, change: impl FnOnce(&mut Table)) {
         let before = self.table.at(bucket);
         let (bytes, volatile) = (before.heap_bytes(), before.expires_at_ms().is_some());
         self.packed_bytes -= bytes;
@@ -238,6 +350,15 @@ pub(crate) fn string_of(packed: &Packed) -> Result<StringValue<'_>, WrongType> {
         Value::Int(number) => Ok(StringValue::Int(number)),
         Value::Bytes(bytes) => Ok(StringValue::Bytes(bytes)),
         Value::Object(Object::String(bytes)) => Ok(StringValue::Bytes(bytes)),
+        Value::Object(_) => Err(WrongType),
+    }
+}
+
+/// The collection, if the value is one of this type.
+pub(crate) fn data_of<T: Data>(packed: &Packed) -> Result<&T, WrongType> {
+    match packed.value() {
+        Value::Object(object) => T::of(object).ok_or(WrongType),
+        Value::Int(_) | Value::Bytes(_) => Err(WrongType),
     }
 }
 
@@ -246,7 +367,7 @@ pub(crate) fn fresh(value: StringValue<'_>) -> Fresh<'_> {
     match value {
         StringValue::Int(number) => Fresh::Int(number),
         StringValue::Bytes(bytes) if bytes.len() <= EMBEDDED_BYTES_MAX => Fresh::Bytes(bytes),
-        StringValue::Bytes(bytes) => Fresh::Object(Box::new(Object::String(bytes.to_vec()))),
+        StringValue::Bytes(bytes) => Fresh::Object(Object::String(bytes.to_vec())),
     }
 }
 
@@ -287,6 +408,7 @@ fn stretch(packed: &mut Packed, len: usize) -> bool {
             bytes.resize(len, 0);
             true
         }
+        Some(_) => unreachable!("looked at by the caller"),
         None => packed.embedded_mut(len).is_some(),
     }
 }
@@ -307,6 +429,5 @@ fn stretched(
     if len <= EMBEDDED_BYTES_MAX {
         return Packed::new(key, Fresh::Bytes(&longer), expires_at_ms, access);
     }
-    let object = Box::new(Object::String(longer));
-    Packed::new(key, Fresh::Object(object), expires_at_ms, access)
+    Packed::new(key, Fresh::Object(Object::String(longer)), expires_at_ms, access)
 }

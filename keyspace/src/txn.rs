@@ -7,9 +7,12 @@ use std::ops::Deref;
 
 use crate::access::{Place, View};
 use crate::keyspace::{Observer, Writer};
+use crate::limits::Limits;
+use crate::object::Data;
 use crate::packed::Packed;
-use crate::slot_data::{SlotData, is_live};
-use crate::value::{StringValue, Ttl, WrongType};
+pub(crate) use crate::slot_data::Edit;
+use crate::slot_data::{Hashed, Look, SlotData, is_live};
+use crate::value::{Kind, StringValue, Ttl, WrongType};
 
 /// The locked slots of a write.
 pub struct Txn<'a> {
@@ -92,6 +95,42 @@ impl<'a> Txn<'a> {
         held.expect("changed just now").data.string_mut(name, len_min, now_ms)
     }
 
+    /// Changes the collection at `key`; `None` if there is no such key. Left empty, it is deleted.
+    pub(crate) fn edit<T: Data, R>(
+        &mut self,
+        key: &[u8],
+        edit: impl FnOnce(&mut Edit<'_, T>) -> R,
+    ) -> Result<Option<R>, WrongType> {
+        let look = self.look();
+        self.edit_by(key, |data, name| data.edit(name, look, edit))
+    }
+
+    /// Changes the collection at `key`, an empty one if there is no such key. Left empty, it is
+    /// deleted, or not created.
+    pub(crate) fn edit_or_create<T: Data, R>(
+        &mut self,
+        key: &[u8],
+        edit: impl FnOnce(&mut Edit<'_, T>) -> R,
+    ) -> Result<R, WrongType> {
+        let look = self.look();
+        let result = self.edit_by(key, |data, name| data.edit_or_create(name, look, edit));
+        result.map(|result| result.expect("created if missing"))
+    }
+
+    /// Sets `key` to a collection that is not empty, whatever was there (the STORE commands).
+    pub(crate) fn put<T: Data>(&mut self, key: &[u8], data: T, ttl: Ttl) {
+        assert!(!data.is_empty() || T::KIND == Kind::Stream, "an empty collection is no key");
+        let place = self.here(key);
+        let look = self.look();
+        let name = self.view.keyspace.hashed(key);
+        self.change(place, |slot| slot.put(name, data.into_object(), ttl, look));
+    }
+
+    /// Changes the sizes at which collections change their encodings.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.view.keyspace.set_limits(limits);
+    }
+
     /// Moves a value with its TTL to another key, slot or database, replacing what is there
     /// (RENAME, MOVE); whether `from` existed. `from == to` changes nothing.
     pub fn rename(&mut self, from: Place<'_>, to: Place<'_>) -> bool {
@@ -100,7 +139,7 @@ impl<'a> Txn<'a> {
         }
         let Some(packed) = self.take(from) else { return false };
         let expires_at_ms = packed.expires_at_ms();
-        self.put(to, packed.repacked(to.key, expires_at_ms));
+        self.insert(to, packed.repacked(to.key, expires_at_ms));
         true
     }
 
@@ -108,7 +147,7 @@ impl<'a> Txn<'a> {
     pub fn copy(&mut self, from: Place<'_>, to: Place<'_>) -> bool {
         let Some(found) = self.view.peek_at(from) else { return false };
         let packed = found.copied(to.key);
-        self.put(to, packed);
+        self.insert(to, packed);
         true
     }
 
@@ -159,6 +198,32 @@ impl<'a> Txn<'a> {
         over
     }
 
+    fn look(&self) -> Look {
+        Look { now_ms: self.view.now_ms(), lfu: self.view.lfu() }
+    }
+
+    /// Changes a collection by `edit`, which also says whether it did; tells the observer then.
+    fn edit_by<R>(
+        &mut self,
+        key: &[u8],
+        edit: impl FnOnce(&mut SlotData, Hashed<'_>) -> Result<Option<(R, bool)>, WrongType>,
+    ) -> Result<Option<R>, WrongType> {
+        let keyspace = self.view.keyspace;
+        let place = self.here(key);
+        let held = self.view.locks.get_mut(keyspace, place);
+        let held = held.expect("the command's row declares this key");
+        let name = keyspace.hashed(key);
+        let Some((result, changed)) =
+            keyspace.change(self.writer, held, |data| edit(data, name))?
+        else {
+            return Ok(None);
+        };
+        if changed {
+            self.observer.touched(place.db, held.unit.slot(), key);
+        }
+        Ok(Some(result))
+    }
+
     fn here<'k>(&self, key: &'k [u8]) -> Place<'k> {
         Place { db: self.view.db(), key }
     }
@@ -177,7 +242,7 @@ impl<'a> Txn<'a> {
         is_live(&packed, self.view.now_ms()).then_some(packed)
     }
 
-    fn put(&mut self, place: Place<'_>, packed: Packed) {
+    fn insert(&mut self, place: Place<'_>, packed: Packed) {
         let hash = self.view.keyspace.hashed(place.key).hash;
         self.change(place, |data| data.insert(hash, packed));
     }

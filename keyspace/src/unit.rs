@@ -4,27 +4,32 @@
 //! order of keys means nothing. The meta unit: version, then the fields of [`Meta`] in their order.
 //! Empty bytes are an empty slot. Checksums are the store's; lengths are checked here.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
-use crate::hash::hash;
+use crate::hashing::hash;
+use crate::limits::Limits;
 use crate::object::Object;
-use crate::packed::{Packed, Value};
+use crate::packed::{Fresh, Packed, Value};
 use crate::slot::slot_of;
 use crate::slot_data::{SlotData, fresh, string_of};
 use crate::table;
-use crate::value::StringValue;
+use crate::value::{Kind, StringValue};
 use crate::wire::{Fault, WireReader, put_string, put_varint};
 
 /// The slots' layout; readers refuse any other.
 const SLOT_VERSION: u8 = 1;
 
 /// The meta unit's layout; readers refuse any other.
-const META_VERSION: u8 = 1;
+const META_VERSION: u8 = 2;
 
 /// A form is a kind of value and flags.
 const KIND_MASK: u8 = 0x0F;
 const KIND_INTEGER: u8 = 0;
 const KIND_STRING: u8 = 1;
+/// The collections' kinds, by their bytes.
+const COLLECTIONS: [(u8, Kind); 5] =
+    [(2, Kind::List), (3, Kind::Set), (4, Kind::Hash), (5, Kind::Zset), (6, Kind::Stream)];
 const FLAG_EXPIRES: u8 = 0x10;
 const FLAG_RAW: u8 = 0x20;
 
@@ -44,6 +49,8 @@ pub(crate) struct Meta {
     pub(crate) random: u64,
     /// For each database where it is stored (SWAPDB exchanges two).
     pub(crate) map: Vec<u8>,
+    /// The sizes at which collections change their encodings.
+    pub(crate) limits: Limits,
 }
 
 impl Meta {
@@ -53,6 +60,9 @@ impl Meta {
             out.extend_from_slice(&number.to_le_bytes());
         }
         put_string(&mut out, &self.map);
+        for limit in self.limits.values() {
+            out.extend_from_slice(&limit.to_le_bytes());
+        }
         out
     }
 
@@ -66,6 +76,11 @@ impl Meta {
         let (last_now_ms, hash_seed) = (number()?, number()?);
         let (entry_seed, random) = (number()?, number()?);
         let map = reader.string()?.to_vec();
+        let mut limits = *Limits::default().values();
+        for limit in &mut limits {
+            *limit = reader.u64()? as i64;
+        }
+        let limits = Limits::from_values(&limits).ok_or("with a limit out of its range")?;
         if !reader.is_done() {
             return Err("longer than its contents");
         }
@@ -74,7 +89,7 @@ impl Meta {
         if !sorted.iter().map(|db| usize::from(*db)).eq(0..databases) {
             return Err("with another set of databases");
         }
-        Ok(Meta { last_now_ms, hash_seed, entry_seed, random, map })
+        Ok(Meta { last_now_ms, hash_seed, entry_seed, random, map, limits })
     }
 }
 
@@ -96,6 +111,7 @@ fn encode_key(packed: &Packed, out: &mut Vec<u8>) {
     let mut form = match packed.value() {
         Value::Int(_) => KIND_INTEGER,
         Value::Bytes(_) | Value::Object(Object::String(_)) => KIND_STRING,
+        Value::Object(object) => collection_byte(object.kind()),
     };
     if expires_at_ms.is_some() {
         form |= FLAG_EXPIRES;
@@ -112,8 +128,13 @@ fn encode_key(packed: &Packed, out: &mut Vec<u8>) {
     match packed.value() {
         Value::Int(number) => out.extend_from_slice(&number.to_le_bytes()),
         Value::Bytes(bytes) => put_string(out, bytes),
-        Value::Object(Object::String(bytes)) => put_string(out, bytes),
+        Value::Object(object) => object.encode(out),
     }
+}
+
+fn collection_byte(kind: Kind) -> u8 {
+    let found = COLLECTIONS.into_iter().find(|(_, known)| *known == kind);
+    found.expect("a string is none").0
 }
 
 /// The slot's data from its bytes; its keys belong to `slot`, and are hashed with `hash_seed`.
@@ -153,11 +174,17 @@ fn decode_key(reader: &mut WireReader<'_>) -> Result<Packed, Fault> {
         return Err("with a key of more than 4 GiB");
     }
     let value = match form & KIND_MASK {
-        KIND_INTEGER => StringValue::Int(reader.u64()? as i64),
-        KIND_STRING => StringValue::Bytes(reader.string()?),
-        _ => return Err("with a value of an unknown kind"),
+        KIND_INTEGER => fresh(StringValue::Int(reader.u64()? as i64)),
+        KIND_STRING => fresh(StringValue::Bytes(reader.string()?)),
+        byte => {
+            let (_, kind) = COLLECTIONS
+                .into_iter()
+                .find(|(known, _)| *known == byte)
+                .ok_or("with a value of an unknown kind")?;
+            Fresh::Object(Object::decode(kind, reader)?)
+        }
     };
-    let mut packed = Packed::new(key, fresh(value), expires_at_ms, access);
+    let mut packed = Packed::new(key, value, expires_at_ms, access);
     packed.set_raw(form & FLAG_RAW != 0);
     Ok(packed)
 }
@@ -169,10 +196,21 @@ pub(crate) fn digest_slot(data: &SlotData) -> u64 {
 }
 
 fn digest_key(packed: &Packed) -> u64 {
-    let value = string_of(packed).map(|value| value.to_bytes()).unwrap_or_default();
+    let value = match (string_of(packed), packed.value()) {
+        (Ok(value), _) => value.to_bytes(),
+        (Err(_), Value::Object(object)) => {
+            let mut bytes = object.encoding().as_bytes().to_vec();
+            object.encode(&mut bytes);
+            Cow::Owned(bytes)
+        }
+        (Err(_), _) => unreachable!("what is no object is a string"),
+    };
     // An integer and its text differ: replicas must agree on encodings too.
-    let encoding =
-        u8::from(packed.is_raw()) | u8::from(matches!(packed.value(), Value::Int(_))) << 1;
+    let encoding = match packed.value() {
+        Value::Int(_) => 2,
+        Value::Bytes(_) | Value::Object(Object::String(_)) => u8::from(packed.is_raw()),
+        Value::Object(object) => collection_byte(object.kind()) << 1,
+    };
     let expiry = packed.expires_at_ms().map_or([0; 9], |time| {
         let mut bytes = [1; 9];
         bytes[1..].copy_from_slice(&time.to_le_bytes());
@@ -271,8 +309,14 @@ mod tests {
 
     #[test]
     fn the_meta_unit_round_trips() {
-        let meta =
-            Meta { last_now_ms: 1, hash_seed: 2, entry_seed: 3, random: 4, map: vec![1, 0, 2] };
+        let meta = Meta {
+            last_now_ms: 1,
+            hash_seed: 2,
+            entry_seed: 3,
+            random: 4,
+            map: vec![1, 0, 2],
+            limits: Limits::default(),
+        };
         assert_eq!(Meta::decode(&meta.encode(), 3), Ok(meta.clone()));
         assert!(Meta::decode(&meta.encode(), 4).is_err());
         let twice = Meta { map: vec![1, 1, 2], ..meta };

@@ -15,6 +15,16 @@ pub const EMBSTR_BYTES_MAX: usize = 44;
 pub enum Kind {
     /// A string of bytes.
     String,
+    /// A list.
+    List,
+    /// A set.
+    Set,
+    /// A hash.
+    Hash,
+    /// A sorted set.
+    Zset,
+    /// A stream.
+    Stream,
 }
 
 impl Kind {
@@ -22,6 +32,11 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Kind::String => "string",
+            Kind::List => "list",
+            Kind::Set => "set",
+            Kind::Hash => "hash",
+            Kind::Zset => "zset",
+            Kind::Stream => "stream",
         }
     }
 }

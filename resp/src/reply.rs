@@ -48,6 +48,11 @@ pub enum Reply<'a> {
     Map(Vec<(Reply<'a>, Reply<'a>)>),
     /// A set; in RESP2 an array.
     Set(Vec<Reply<'a>>),
+    /// Pairs: in RESP2 a flat array, in RESP3 an array of arrays of two (`ZRANGE ... WITHSCORES`,
+    /// `HRANDFIELD ... WITHVALUES`).
+    FlatPairs(Vec<(Reply<'a>, Reply<'a>)>),
+    /// A map that in RESP2 is an array of arrays of two (`XREAD`).
+    PairedMap(Vec<(Reply<'a>, Reply<'a>)>),
     /// An out-of-band message; in RESP2 an array.
     Push(Vec<Reply<'a>>),
     /// A double; in RESP2 a bulk string, printed as Redis prints it (`%.17g`; `inf`, `-inf`).
@@ -95,15 +100,32 @@ impl<'a> Reply<'a> {
             }
             Reply::Map(pairs) => {
                 encode_map_header(pairs.len(), protocol, out);
-                for (key, value) in pairs {
-                    key.encode(protocol, out);
-                    value.encode(protocol, out);
-                }
+                encode_pairs(pairs, false, protocol, out);
             }
             Reply::Set(items) => {
                 encode_set_header(items.len(), protocol, out);
                 encode_all(items, protocol, out);
             }
+            Reply::FlatPairs(pairs) => match protocol {
+                Protocol::Resp2 => {
+                    encode_array_header(pairs.len() * 2, protocol, out);
+                    encode_pairs(pairs, false, protocol, out);
+                }
+                Protocol::Resp3 => {
+                    encode_array_header(pairs.len(), protocol, out);
+                    encode_pairs(pairs, true, protocol, out);
+                }
+            },
+            Reply::PairedMap(pairs) => match protocol {
+                Protocol::Resp2 => {
+                    encode_array_header(pairs.len(), protocol, out);
+                    encode_pairs(pairs, true, protocol, out);
+                }
+                Protocol::Resp3 => {
+                    encode_map_header(pairs.len(), protocol, out);
+                    encode_pairs(pairs, false, protocol, out);
+                }
+            },
             Reply::Push(items) => {
                 encode_push_header(items.len(), protocol, out);
                 encode_all(items, protocol, out);
@@ -137,12 +159,9 @@ impl<'a> Reply<'a> {
             Reply::Null => Reply::Null,
             Reply::NullArray => Reply::NullArray,
             Reply::Array(items) => Reply::Array(all_owned(items)),
-            Reply::Map(pairs) => Reply::Map(
-                pairs
-                    .into_iter()
-                    .map(|(key, value)| (key.into_owned(), value.into_owned()))
-                    .collect(),
-            ),
+            Reply::Map(pairs) => Reply::Map(pairs_owned(pairs)),
+            Reply::FlatPairs(pairs) => Reply::FlatPairs(pairs_owned(pairs)),
+            Reply::PairedMap(pairs) => Reply::PairedMap(pairs_owned(pairs)),
             Reply::Set(items) => Reply::Set(all_owned(items)),
             Reply::Push(items) => Reply::Push(all_owned(items)),
             Reply::Double(value) => Reply::Double(value),
@@ -151,6 +170,10 @@ impl<'a> Reply<'a> {
             Reply::Verbatim(format, text) => Reply::Verbatim(format, Cow::Owned(text.into_owned())),
         }
     }
+}
+
+fn pairs_owned(pairs: Vec<(Reply<'_>, Reply<'_>)>) -> Vec<(Reply<'static>, Reply<'static>)> {
+    pairs.into_iter().map(|(first, second)| (first.into_owned(), second.into_owned())).collect()
 }
 
 fn all_owned(items: Vec<Reply<'_>>) -> Vec<Reply<'static>> {
@@ -232,6 +255,22 @@ fn encode_digits(marker: u8, digits: &str, out: &mut BytesMut) {
     line[1..end].copy_from_slice(digits.as_bytes());
     line[end..end + 2].copy_from_slice(b"\r\n");
     out.put_slice(&line[..end + 2]);
+}
+
+/// Pairs one behind the other, each as an array of its own if `apart`.
+fn encode_pairs(
+    pairs: &[(Reply<'_>, Reply<'_>)],
+    apart: bool,
+    protocol: Protocol,
+    out: &mut BytesMut,
+) {
+    for (first, second) in pairs {
+        if apart {
+            encode_array_header(2, protocol, out);
+        }
+        first.encode(protocol, out);
+        second.encode(protocol, out);
+    }
 }
 
 fn encode_all(items: &[Reply<'_>], protocol: Protocol, out: &mut BytesMut) {

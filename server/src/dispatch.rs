@@ -206,7 +206,7 @@ impl Dispatch {
         }
         let db = self.session.db;
         let silent = self.silent();
-        match command.run {
+        match command.run.attempt() {
             Run::Read(_) if self.segment.is_empty() && self.may_read_here(shard) => {
                 let Dispatch { node, out, session, now_ms, .. } = self;
                 let before = out.len();
@@ -229,7 +229,9 @@ impl Dispatch {
                 self.open_segment(shard);
                 self.segment.write(db, args, silent);
             }
-            Run::Container(_) => unreachable!("containers were refused above"),
+            Run::Container(_) | Run::Block(_) => {
+                unreachable!("containers were refused above, and an attempt does not wait")
+            }
         }
         Step::Done
     }

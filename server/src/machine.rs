@@ -313,14 +313,14 @@ fn calls<'a>(commands: &'a [(u8, ArgVec<'_>)]) -> Result<SmallVec<[Call<'a>; 4]>
 fn known(args: &ArgVec<'_>) -> Result<&'static Command, String> {
     let command = keyspace::lookup(args)
         .ok_or_else(|| "the log holds a command that this version does not know".to_string())?;
-    match command.run {
+    match command.run.attempt() {
         Run::Read(_) | Run::Write(_) if command.spec.accepts(args.len()) => Ok(command),
         _ => Err(format!("the log holds a malformed '{}'", command.spec.name)),
     }
 }
 
 fn reading(command: &'static Command) -> Result<&'static Command, String> {
-    match command.run {
+    match command.run.attempt() {
         Run::Read(_) => Ok(command),
         _ => Err(format!("'{}' is not a read", command.spec.name)),
     }

@@ -29,7 +29,7 @@ impl Queued {
 
     /// Whether it may change data.
     pub fn writes(&self) -> bool {
-        matches!(self.run, QueuedRun::Data(Command { run: Run::Write(_), .. }))
+        matches!(self.run, QueuedRun::Data(command) if command.run.writes())
     }
 }
 

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use resp::Reply;
 
 use crate::access::View;
-use crate::argument::{Answer, SYNTAX, integer, is, settle};
+use crate::argument::{Answer, settle};
 use crate::command::{Arg, ArgKind, Args, Command, Flags, Group, Keys, Run, Spec};
 use crate::glob;
-use crate::number::parse_cursor;
+use crate::scan_options::{self, ScanOptions};
 
 pub(super) const KEYS: Command = Command {
     spec: Spec {
@@ -26,10 +26,10 @@ pub(super) const KEYS: Command = Command {
 };
 
 fn keys<'v>(view: &'v View<'_>, args: Args<'_>) -> Reply<'v> {
-    let filter = Filter { pattern: Some(args[1]), kind: None };
+    let everything = glob::is_everything(args[1]);
     let mut found = Vec::new();
-    view.for_each(&mut |key, value| {
-        if filter.admits(key, value.kind().name()) {
+    view.for_each(&mut |key, _| {
+        if everything || glob::matches(args[1], key) {
             found.push(Reply::Bulk(Cow::Owned(key.to_vec())));
         }
     });
@@ -75,51 +75,14 @@ pub(super) const SCAN: Command = Command {
     run: Run::Read(|view, args| settle(scan(view, args))),
 };
 
-/// How many keys a step looks at unless COUNT says: Redis' default.
-const SCAN_COUNT: usize = 10;
-
 fn scan<'v>(view: &'v View<'_>, args: Args<'_>) -> Answer<'v> {
-    let cursor = parse_cursor(args[1]).ok_or(Reply::error("ERR invalid cursor"))?;
-    let mut count = SCAN_COUNT;
-    let mut filter = Filter { pattern: None, kind: None };
-    let mut rest = &args[2..];
-    while let [option, value, tail @ ..] = rest {
-        rest = tail;
-        if is(option, "COUNT") {
-            let given = integer(value)?;
-            count = usize::try_from(given).ok().filter(|&count| count > 0).ok_or(SYNTAX)?;
-        } else if is(option, "MATCH") {
-            filter.pattern = Some(value);
-        } else if is(option, "TYPE") {
-            filter.kind = Some(value);
-        } else {
-            return Err(SYNTAX);
-        }
-    }
-    if !rest.is_empty() {
-        return Err(SYNTAX);
-    }
+    let cursor = scan_options::cursor(args[1])?;
+    let options = ScanOptions::of_keys(&args[2..])?;
     let mut found = Vec::new();
-    let next = view.scan(cursor, count, &mut |key, value| {
-        if filter.admits(key, value.kind().name()) {
+    let next = view.scan(cursor, options.count, &mut |key, value| {
+        if options.admits(key) && options.admits_kind(value.kind().name()) {
             found.push(Reply::Bulk(Cow::Owned(key.to_vec())));
         }
     });
-    let next = Reply::Bulk(Cow::Owned(next.to_string().into_bytes()));
-    Ok(Reply::Array(vec![next, Reply::Array(found)]))
-}
-
-/// Which keys KEYS and SCAN return.
-struct Filter<'a> {
-    pattern: Option<&'a [u8]>,
-    /// A type's name; one that no type has finds nothing and is no error.
-    kind: Option<&'a [u8]>,
-}
-
-impl Filter<'_> {
-    fn admits(&self, key: &[u8], kind: &str) -> bool {
-        self.pattern
-            .is_none_or(|pattern| glob::is_everything(pattern) || glob::matches(pattern, key))
-            && self.kind.is_none_or(|wanted| is(wanted, kind))
-    }
+    Ok(scan_options::reply(next, found))
 }

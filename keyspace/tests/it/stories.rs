@@ -155,7 +155,7 @@ fn single_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]>
 }
 
 /// A reply as redis-cli prints it; the lines of an array's elements are indented by `indent`.
-fn print(reply: &Reply<'_>, indent: usize, out: &mut String) {
+fn print(reply: &Reply<'static>, indent: usize, out: &mut String) {
     let text = match reply {
         Reply::Status(text) => text.to_string(),
         Reply::Error(text) => format!("(error) {text}"),
@@ -170,8 +170,15 @@ fn print(reply: &Reply<'_>, indent: usize, out: &mut String) {
         Reply::Array(elements) | Reply::Set(elements) | Reply::Push(elements) => {
             return print_elements(elements, indent, out);
         }
-        Reply::Map(pairs) => {
-            let elements: Vec<Reply<'_>> =
+        Reply::PairedMap(pairs) => {
+            let pair = |(first, second): &(Reply<'static>, Reply<'static>)| {
+                Reply::Array(vec![first.clone(), second.clone()])
+            };
+            let elements: Vec<Reply<'static>> = pairs.iter().map(pair).collect();
+            return print_elements(&elements, indent, out);
+        }
+        Reply::Map(pairs) | Reply::FlatPairs(pairs) => {
+            let elements: Vec<Reply<'static>> =
                 pairs.iter().flat_map(|(key, value)| [key.clone(), value.clone()]).collect();
             return print_elements(&elements, indent, out);
         }
@@ -180,7 +187,7 @@ fn print(reply: &Reply<'_>, indent: usize, out: &mut String) {
     out.push('\n');
 }
 
-fn print_elements(elements: &[Reply<'_>], indent: usize, out: &mut String) {
+fn print_elements(elements: &[Reply<'static>], indent: usize, out: &mut String) {
     if elements.is_empty() {
         out.push_str("(empty array)\n");
     }

@@ -54,7 +54,7 @@ impl World {
         self.touched.0.clear();
         let mut answer = None;
         let mut reply = |reply: Reply<'_>| answer = Some(reply.into_owned());
-        match command.run {
+        match command.run.attempt() {
             Run::Read(_) => self.keyspace.read(&calls, self.now_ms, &mut reply),
             _ => {
                 self.entries += 1;

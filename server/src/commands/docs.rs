@@ -16,6 +16,14 @@ node is standalone.
 /// The groups with their titles, in the page's order.
 const GROUPS: &[(Group, &str)] = &[
     (Group::String, "Strings"),
+    (Group::List, "Lists"),
+    (Group::Set, "Sets"),
+    (Group::Hash, "Hashes"),
+    (Group::SortedSet, "Sorted sets"),
+    (Group::Stream, "Streams"),
+    (Group::Bitmap, "Bitmaps"),
+    (Group::HyperLogLog, "HyperLogLogs"),
+    (Group::Geo, "Geographic positions"),
     (Group::Generic, "Keys of any type"),
     (Group::Transactions, "Transactions"),
     (Group::Connection, "Connection"),
@@ -28,11 +36,14 @@ fn commands_markdown() -> String {
     let mut page = INTRODUCTION.to_owned();
     let (refused, served): (Vec<Row>, Vec<Row>) = leaves().partition(|row| is_refused(row.spec()));
     for (group, title) in GROUPS {
+        let lines: String =
+            served.iter().filter(|row| row.spec().group == *group).map(|row| line(*row)).collect();
+        if lines.is_empty() {
+            continue;
+        }
         page.push_str(&format!("\n## {title}\n\n"));
         page.push_str("| Command | What it does | Since | Cost | ACL |\n|---|---|---|---|---|\n");
-        for row in served.iter().filter(|row| row.spec().group == *group) {
-            page.push_str(&line(*row));
-        }
+        page.push_str(&lines);
     }
     page.push_str("\n## Refused\n\nRedis has these; Ringfort answers with the reason.\n\n");
     page.push_str("| Command | Why |\n|---|---|\n");

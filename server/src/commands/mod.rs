@@ -115,7 +115,7 @@ impl Row {
         match self {
             Row::Data(command) => match command.run {
                 Run::Container(rows) => rows.iter().map(Row::Data).collect(),
-                Run::Read(_) | Run::Write(_) => Vec::new(),
+                Run::Read(_) | Run::Write(_) | Run::Block(_) => Vec::new(),
             },
             Row::Server(command) => match command.run {
                 ServerRun::Container(rows) => rows.iter().map(Row::Server).collect(),

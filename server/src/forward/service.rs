@@ -265,10 +265,10 @@ fn checked(node: &Node, records: &Bytes, writing: bool) -> Result<EntryWriter, &
 
 fn check(node: &Node, args: &[&[u8]], writing: bool) -> Result<(), &'static str> {
     let command = keyspace::lookup(args).ok_or("unknown command")?;
-    let fits = match command.run {
+    let fits = match command.run.attempt() {
         Run::Write(_) => writing,
         Run::Read(_) => !writing,
-        Run::Container(_) => false,
+        Run::Container(_) | Run::Block(_) => false,
     };
     if !fits || !command.spec.accepts(args.len()) {
         return Err("a command of the wrong kind");
