@@ -15,15 +15,16 @@ const WHOLE_MAX: f64 = 1e17;
 /// Rust's notation is no longer.
 const TEXT_BYTES_MAX: usize = 32;
 
-/// A double's text, on the stack.
-#[derive(Default)]
-pub(crate) struct DoubleText {
+/// A double's text, on the stack: `inf`, `-inf`, else as C's `%.17g` prints it.
+#[derive(Clone, Debug, Default)]
+pub struct DoubleText {
     bytes: [u8; TEXT_BYTES_MAX],
     length: usize,
 }
 
 impl DoubleText {
-    pub(crate) fn new(value: f64) -> DoubleText {
+    /// The text of `value`.
+    pub fn new(value: f64) -> DoubleText {
         let mut text = DoubleText::default();
         if value.is_nan() {
             text.push(b"nan");
@@ -41,7 +42,8 @@ impl DoubleText {
         text
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 

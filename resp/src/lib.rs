@@ -14,6 +14,7 @@ mod parser;
 mod reply;
 
 pub use client::{DecodeError, REPLY_DEPTH_MAX, ReplyDecoder, Value, encode_request};
+pub use double::DoubleText;
 pub use parser::{
     ARGS_MAX, ArgVec, BULK_BYTES_MAX, INLINE_BYTES_MAX, Limits, Parser, ProtocolError,
     UNAUTHENTICATED_ARGS_MAX, UNAUTHENTICATED_BULK_BYTES_MAX,

@@ -1,8 +1,11 @@
 //! Numbers as Redis reads and writes them in keys' values and arguments.
 //!
 //! Integers are strict: one way to write each number, so that a string which parses can be stored
-//! as an integer and printed back unchanged. Floats (`INCRBYFLOAT`) are [`Extended`].
+//! as an integer and printed back unchanged. Floats (`INCRBYFLOAT`) are [`Extended`]; scores are
+//! doubles, and the ends of their ranges are read less strictly.
 
+#[allow(dead_code, reason = "the commands on sorted sets come next")]
+mod double;
 mod extended;
 mod natural;
 

@@ -1,5 +1,8 @@
 //! Commands on sorted sets.
 
+#[allow(dead_code, reason = "the commands come next")]
+mod ranks;
+
 use crate::command::Command;
 use crate::object::{Data, Object};
 use crate::value::Kind;
