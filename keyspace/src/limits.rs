@@ -56,6 +56,8 @@ pub struct LimitRow {
     pub min: i64,
     /// The largest value.
     pub max: i64,
+    /// One sentence for the docs.
+    pub about: &'static str,
 }
 
 const COUNT: usize = 12;
@@ -63,48 +65,116 @@ const COUNT: usize = 12;
 /// What nobody needs more of; keeps sums far from overflow.
 const MANY: i64 = 1 << 40;
 
-const fn row(
-    limit: Limit,
-    name: &'static str,
-    alias: Option<&'static str>,
-    default: i64,
-    range: (i64, i64),
-) -> LimitRow {
-    LimitRow { limit, name, alias, default, min: range.0, max: range.1 }
-}
-
 /// Every limit, in the order of [`Limit`].
 pub static LIMITS: [LimitRow; COUNT] = [
-    row(
-        Limit::HashEntries,
-        "hash-max-listpack-entries",
-        Some("hash-max-ziplist-entries"),
-        128,
-        (0, MANY),
-    ),
-    row(Limit::HashValue, "hash-max-listpack-value", Some("hash-max-ziplist-value"), 64, (0, MANY)),
-    row(
-        Limit::ListSize,
-        "list-max-listpack-size",
-        Some("list-max-ziplist-size"),
-        -2,
-        (i32::MIN as i64, i32::MAX as i64),
-    ),
-    row(Limit::ListCompress, "list-compress-depth", None, 0, (0, i32::MAX as i64)),
-    row(Limit::IntsetEntries, "set-max-intset-entries", None, 512, (0, MANY)),
-    row(Limit::SetEntries, "set-max-listpack-entries", None, 128, (0, MANY)),
-    row(Limit::SetValue, "set-max-listpack-value", None, 64, (0, MANY)),
-    row(
-        Limit::ZsetEntries,
-        "zset-max-listpack-entries",
-        Some("zset-max-ziplist-entries"),
-        128,
-        (0, MANY),
-    ),
-    row(Limit::ZsetValue, "zset-max-listpack-value", Some("zset-max-ziplist-value"), 64, (0, MANY)),
-    row(Limit::StreamBytes, "stream-node-max-bytes", None, 4096, (0, MANY)),
-    row(Limit::StreamEntries, "stream-node-max-entries", None, 100, (0, MANY)),
-    row(Limit::HllSparse, "hll-sparse-max-bytes", None, 3000, (0, MANY)),
+    LimitRow {
+        limit: Limit::HashEntries,
+        name: "hash-max-listpack-entries",
+        alias: Some("hash-max-ziplist-entries"),
+        default: 128,
+        min: 0,
+        max: MANY,
+        about: "Fields of a hash above which it is a hashtable.",
+    },
+    LimitRow {
+        limit: Limit::HashValue,
+        name: "hash-max-listpack-value",
+        alias: Some("hash-max-ziplist-value"),
+        default: 64,
+        min: 0,
+        max: MANY,
+        about: "Bytes of a field or value above which its hash is a hashtable.",
+    },
+    LimitRow {
+        limit: Limit::ListSize,
+        name: "list-max-listpack-size",
+        alias: Some("list-max-ziplist-size"),
+        default: -2,
+        min: i32::MIN as i64,
+        max: i32::MAX as i64,
+        about: "Elements of a list's node if positive; -1 to -5 are 4, 8, 16, 32 and 64 KiB.",
+    },
+    LimitRow {
+        limit: Limit::ListCompress,
+        name: "list-compress-depth",
+        alias: None,
+        default: 0,
+        min: 0,
+        max: i32::MAX as i64,
+        about: "Accepted for Redis' sake; nodes are never compressed.",
+    },
+    LimitRow {
+        limit: Limit::IntsetEntries,
+        name: "set-max-intset-entries",
+        alias: None,
+        default: 512,
+        min: 0,
+        max: MANY,
+        about: "Members of a set of integers above which it is no intset.",
+    },
+    LimitRow {
+        limit: Limit::SetEntries,
+        name: "set-max-listpack-entries",
+        alias: None,
+        default: 128,
+        min: 0,
+        max: MANY,
+        about: "Members of a set above which it is a hashtable.",
+    },
+    LimitRow {
+        limit: Limit::SetValue,
+        name: "set-max-listpack-value",
+        alias: None,
+        default: 64,
+        min: 0,
+        max: MANY,
+        about: "Bytes of a member above which its set is a hashtable.",
+    },
+    LimitRow {
+        limit: Limit::ZsetEntries,
+        name: "zset-max-listpack-entries",
+        alias: Some("zset-max-ziplist-entries"),
+        default: 128,
+        min: 0,
+        max: MANY,
+        about: "Members of a sorted set above which it is a skiplist.",
+    },
+    LimitRow {
+        limit: Limit::ZsetValue,
+        name: "zset-max-listpack-value",
+        alias: Some("zset-max-ziplist-value"),
+        default: 64,
+        min: 0,
+        max: MANY,
+        about: "Bytes of a member above which its sorted set is a skiplist.",
+    },
+    LimitRow {
+        limit: Limit::StreamBytes,
+        name: "stream-node-max-bytes",
+        alias: None,
+        default: 4096,
+        min: 0,
+        max: MANY,
+        about: "Bytes of a stream's node; 0 is no limit.",
+    },
+    LimitRow {
+        limit: Limit::StreamEntries,
+        name: "stream-node-max-entries",
+        alias: None,
+        default: 100,
+        min: 0,
+        max: MANY,
+        about: "Entries of a stream's node; 0 is no limit.",
+    },
+    LimitRow {
+        limit: Limit::HllSparse,
+        name: "hll-sparse-max-bytes",
+        alias: None,
+        default: 3000,
+        min: 0,
+        max: MANY,
+        about: "Bytes of a sparse HyperLogLog above which it is dense.",
+    },
 ];
 
 /// The values of all limits.
@@ -215,4 +285,17 @@ fn set_limits(txn: &mut Txn<'_>, args: Args<'_>) -> Reply<'static> {
     }
     txn.set_limits(limits);
     Reply::OK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_in_the_order_of_their_limits() {
+        for (index, row) in LIMITS.iter().enumerate() {
+            assert_eq!(row.limit as usize, index, "{}", row.name);
+            assert!((row.min..=row.max).contains(&row.default), "{}", row.name);
+        }
+    }
 }

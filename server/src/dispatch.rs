@@ -263,7 +263,7 @@ impl Dispatch {
                 let reply = run(&mut scope, args);
                 self.reply(&reply)
             }
-            ServerRun::Deferred(run) => Step::Wait(run(&mut scope, args)),
+            ServerRun::Deferred(run, _) => Step::Wait(run(&mut scope, args)),
             ServerRun::Transaction(which) => self.run_transaction(which, shard, args),
             ServerRun::Container(_) => unreachable!("containers were refused above"),
         }

@@ -17,6 +17,7 @@ mod expiry;
 mod forward;
 mod http;
 mod leaders;
+mod limits;
 mod listener;
 mod machine;
 mod node;

@@ -25,7 +25,7 @@ use crate::machine::ShardMachine;
 use crate::node::{Node, Stats, unix_ms};
 use crate::session::Clients;
 use crate::watch::Watches;
-use crate::{admin, expiry, http, settings};
+use crate::{admin, expiry, http, limits, settings};
 
 /// Threads for Raft, gRPC and apply: a long apply must not keep heartbeats waiting.
 const RAFT_THREADS: usize = 2;
@@ -100,6 +100,7 @@ async fn serve(config: Config) -> Result<(), String> {
     let bound = sockets.bound;
     let (node, groups) = start(config, bound).await?;
     tokio::spawn(expiry::run(Arc::downgrade(&node)));
+    tokio::spawn(limits::configured(Arc::downgrade(&node)));
     tokio::spawn(listener::close_idle(Arc::downgrade(&node)));
     let peers = serve_peers(&node, groups, sockets.peer)?;
     let http = http::serve(node.clone(), sockets.http);

@@ -1,6 +1,6 @@
 //! The queue between MULTI and EXEC.
 
-use keyspace::{Args, Command, Run};
+use keyspace::{Args, Command};
 
 use crate::commands::ServerCommand;
 

@@ -86,6 +86,9 @@ fn aggregates_are_flattened_for_resp2() {
         b"*4\r\n$1\r\nb\r\n:0\r\n$1\r\na\r\n*1\r\n$-1\r\n",
         b"%2\r\n$1\r\nb\r\n#f\r\n$1\r\na\r\n*1\r\n_\r\n",
     );
+    let pairs = || vec![(Reply::Integer(0), Reply::Integer(1))];
+    assert_encodes(Reply::FlatPairs(pairs()), b"*2\r\n:0\r\n:1\r\n", b"*1\r\n*2\r\n:0\r\n:1\r\n");
+    assert_encodes(Reply::PairedMap(pairs()), b"*1\r\n*2\r\n:0\r\n:1\r\n", b"%1\r\n:0\r\n:1\r\n");
     assert_encodes(Reply::Array(vec![]), b"*0\r\n", b"*0\r\n");
     assert_encodes(Reply::Map(vec![]), b"*0\r\n", b"%0\r\n");
 }
@@ -145,9 +148,14 @@ fn reply() -> impl Strategy<Value = Reply<'static>> {
             names().prop_map(|names| {
                 Reply::Set(names.into_iter().map(|name| Reply::Bulk(name.into())).collect())
             }),
-            (names(), vec(inner, 4)).prop_map(|(names, values)| {
+            (names(), vec(inner, 4), 0..3).prop_map(|(names, values, kind)| {
                 let keys = names.into_iter().map(|name| Reply::Bulk(name.into()));
-                Reply::Map(keys.zip(values).collect())
+                let pairs = keys.zip(values).collect();
+                match kind {
+                    0 => Reply::Map(pairs),
+                    1 => Reply::FlatPairs(pairs),
+                    _ => Reply::PairedMap(pairs),
+                }
             }),
         ]
     })
@@ -174,7 +182,13 @@ fn frame2(reply: &Reply<'_>) -> Frame2 {
         Reply::BulkInteger(number) => text(&number.to_string()),
         Reply::Null | Reply::NullArray => Frame2::Null,
         Reply::Array(items) | Reply::Set(items) | Reply::Push(items) => all(items),
-        Reply::Map(pairs) => Frame2::Array(
+        Reply::PairedMap(pairs) => Frame2::Array(
+            pairs
+                .iter()
+                .map(|(first, second)| Frame2::Array(vec![frame2(first), frame2(second)]))
+                .collect(),
+        ),
+        Reply::Map(pairs) | Reply::FlatPairs(pairs) => Frame2::Array(
             pairs.iter().flat_map(|(key, value)| [frame2(key), frame2(value)]).collect(),
         ),
         Reply::Double(value) => Frame2::BulkString(double_text(*value)),
@@ -202,7 +216,14 @@ fn frame3(reply: &Reply<'_>) -> Frame3 {
         }
         Reply::Set(items) => Frame3::Set { data: items.iter().map(frame3).collect(), attributes },
         Reply::Push(items) => Frame3::Push { data: items.iter().map(frame3).collect(), attributes },
-        Reply::Map(pairs) => Frame3::Map {
+        Reply::FlatPairs(pairs) => {
+            let pair = |(first, second): &(Reply<'_>, Reply<'_>)| Frame3::Array {
+                data: vec![frame3(first), frame3(second)],
+                attributes: None,
+            };
+            Frame3::Array { data: pairs.iter().map(pair).collect(), attributes }
+        }
+        Reply::Map(pairs) | Reply::PairedMap(pairs) => Frame3::Map {
             data: pairs.iter().map(|(key, value)| (frame3(key), frame3(value))).collect(),
             attributes,
         },
@@ -232,7 +253,13 @@ fn value3(reply: &Reply<'_>) -> Value {
         Reply::Array(items) => Value::Array(all(items)),
         Reply::Set(items) => Value::Set(all(items)),
         Reply::Push(items) => Value::Push(all(items)),
-        Reply::Map(pairs) => {
+        Reply::FlatPairs(pairs) => {
+            let pair = |(first, second): &(Reply<'_>, Reply<'_>)| {
+                Value::Array(vec![value3(first), value3(second)])
+            };
+            Value::Array(pairs.iter().map(pair).collect())
+        }
+        Reply::Map(pairs) | Reply::PairedMap(pairs) => {
             Value::Map(pairs.iter().map(|(key, value)| (value3(key), value3(value))).collect())
         }
         Reply::Double(value) => Value::Double(*value),

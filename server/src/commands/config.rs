@@ -4,13 +4,17 @@
 
 use std::sync::atomic::Ordering;
 
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use keyspace::command::{Arg, ArgKind, Flags};
+use keyspace::limits::{LIMITS, Limit, Limits};
 use keyspace::{Args, Spec};
 use resp::Reply;
 
 use super::server::BASE;
 use super::{Scope, ServerCommand, ServerRun, errors};
-use crate::settings::Settings;
+use crate::limits;
+use crate::settings::{Accepted, Settings, limits as names};
 
 /// The container.
 pub(super) const CONFIG: ServerCommand = ServerCommand {
@@ -92,7 +96,7 @@ const SUBCOMMANDS: &[ServerCommand] = &[
             .multiple()],
             ..BASE
         },
-        run: ServerRun::Session(set),
+        run: ServerRun::Deferred(set, Some(set_at_once)),
     },
 ];
 
@@ -103,16 +107,22 @@ const ADMIN: Flags = Flags::ADMIN.and(Flags::NOSCRIPT).and(Flags::LOADING).and(F
 const PROTECTED: [&str; 2] = ["dir", "dbfilename"];
 
 fn get(scope: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
-    found(&scope.node.config.settings, &args[2..])
+    found(&scope.node.config.settings, scope.node.keyspace.limits(), &args[2..])
 }
 
 /// The settings that match any of the patterns, each once. A name without wildcards comes back as
 /// the client wrote it, in its case: that is what it will look for.
-fn found(settings: &Settings, patterns: Args<'_>) -> Reply<'static> {
+fn found(settings: &Settings, limits: Limits, patterns: Args<'_>) -> Reply<'static> {
     let mut found: Vec<(&'static str, Reply<'static>, String)> = Vec::new();
     for pattern in patterns {
         let wild = pattern.iter().any(|byte| b"[*?".contains(byte));
-        for (name, value) in settings.get(pattern) {
+        let lower = pattern.to_ascii_lowercase();
+        let sizes = LIMITS.iter().flat_map(|row| {
+            let value = limits.get(row.limit).to_string();
+            names::names(row).map(move |name| (name, value.clone()))
+        });
+        let sizes = sizes.filter(|(name, _)| keyspace::glob::matches(&lower, name.as_bytes()));
+        for (name, value) in settings.get(pattern).into_iter().chain(sizes) {
             if !found.iter().any(|(known, _, _)| *known == name) {
                 let shown = if wild { name.as_bytes() } else { pattern };
                 found.push((name, Reply::Bulk(shown.to_vec().into()), value));
@@ -123,41 +133,85 @@ fn found(settings: &Settings, patterns: Args<'_>) -> Reply<'static> {
     Reply::Map(found.into_iter().map(pair).collect())
 }
 
-fn set(scope: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
-    let outcome = change(&scope.node.config.settings, &args[2..]);
-    if outcome == Reply::OK {
-        // Names only: a value may be a secret.
-        let names: Vec<_> = args[2..].iter().step_by(2).map(|name| errors::word(name)).collect();
-        tracing::info!(client = scope.session.client.id, settings = %names.join(" "), "CONFIG SET");
+fn set(scope: &mut Scope<'_>, args: Args<'_>) -> LocalBoxFuture<'static, Reply<'static>> {
+    let node = scope.node.clone();
+    let client = scope.session.client.id;
+    // Names only: a value may be a secret.
+    let shown: Vec<_> =
+        args[2..].iter().step_by(2).map(|name| errors::word(name).into_owned()).collect();
+    let change = change(&node.config.settings, &args[2..]);
+    async move {
+        let Change { own, sizes } = match change {
+            Ok(change) => change,
+            Err(error) => return error,
+        };
+        if !sizes.is_empty() {
+            let reply = limits::propose(&node, &sizes).await;
+            if reply != Reply::OK {
+                return reply;
+            }
+        }
+        node.config.settings.accept(own);
+        tracing::info!(client, settings = %shown.join(" "), "CONFIG SET");
+        Reply::OK
     }
-    outcome
+    .boxed_local()
 }
 
-fn change(settings: &Settings, args: Args<'_>) -> Reply<'static> {
-    if !args.len().is_multiple_of(2) {
-        return errors::wrong_arguments("config|set");
+/// CONFIG SET inside MULTI, which cannot wait for the log.
+fn set_at_once(scope: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
+    let settings = &scope.node.config.settings;
+    match change(settings, &args[2..]) {
+        Ok(Change { own, sizes }) if sizes.is_empty() => {
+            settings.accept(own);
+            Reply::OK
+        }
+        Ok(_) => Reply::error("ERR replicated settings cannot be changed inside MULTI"),
+        Err(error) => error,
     }
-    let mut pairs = Vec::with_capacity(args.len() / 2);
+}
+
+/// What CONFIG SET is to change, checked.
+struct Change {
+    /// The node's own settings.
+    own: Accepted,
+    /// The keyspace's limits, which go through the log.
+    sizes: Vec<(Limit, i64)>,
+}
+
+fn change(settings: &Settings, args: Args<'_>) -> Result<Change, Reply<'static>> {
+    if !args.len().is_multiple_of(2) {
+        return Err(errors::wrong_arguments("config|set"));
+    }
+    let mut own = Vec::with_capacity(args.len() / 2);
+    let mut sizes: Vec<(Limit, i64)> = Vec::new();
     for pair in args.chunks_exact(2) {
         let name = String::from_utf8_lossy(pair[0]);
-        let fail = |reason| {
+        let fail = |reason: &str| {
             let name = errors::word(pair[0]);
             let text =
                 format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}");
             Reply::Error(text.into())
         };
         if PROTECTED.iter().any(|protected| name.eq_ignore_ascii_case(protected)) {
-            return fail("can't set protected config");
+            return Err(fail("can't set protected config"));
         }
         let Ok(value) = std::str::from_utf8(pair[1]) else {
-            return fail("argument must be UTF-8 text");
+            return Err(fail("argument must be UTF-8 text"));
         };
-        pairs.push((name, value));
+        let Some(row) = names::find(&name) else {
+            own.push((name, value));
+            continue;
+        };
+        if sizes.iter().any(|(limit, _)| *limit == row.limit) {
+            return Err(fail("duplicate parameter"));
+        }
+        sizes.push((row.limit, names::parse(row, value).map_err(|reason| fail(&reason))?));
     }
-    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (&**name, *value)).collect();
-    match settings.set_all(&pairs) {
-        Ok(()) => Reply::OK,
-        Err(text) => Reply::Error(text.into()),
+    let own: Vec<(&str, &str)> = own.iter().map(|(name, value)| (&**name, *value)).collect();
+    match settings.check(&own) {
+        Ok(own) => Ok(Change { own, sizes }),
+        Err(text) => Err(Reply::Error(text.into())),
     }
 }
 
@@ -207,15 +261,17 @@ mod tests {
     fn error(settings: &Settings, args: &[&str]) -> String {
         let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
         match change(settings, &args) {
-            Reply::Error(text) => text.into_owned(),
-            other => panic!("{other:?}"),
+            Err(Reply::Error(text)) => text.into_owned(),
+            _ => panic!("no error"),
         }
     }
 
     #[test]
     fn get_shows_each_setting_once() {
         let settings = Settings::default();
-        let Reply::Map(pairs) = found(&settings, &[b"maxmemory", b"maxmem*", b"nosuch"]) else {
+        let Reply::Map(pairs) =
+            found(&settings, Limits::default(), &[b"maxmemory", b"maxmem*", b"nosuch"])
+        else {
             panic!("a map");
         };
         let names: Vec<_> = pairs.into_iter().map(|(name, _)| name).collect();
@@ -223,14 +279,17 @@ mod tests {
             names,
             [Reply::Bulk(b"maxmemory".into()), Reply::Bulk(b"maxmemory-policy".into())]
         );
-        let Reply::Map(pairs) = found(&settings, &[b"TimeOut"]) else { panic!("a map") };
+        let Reply::Map(pairs) = found(&settings, Limits::default(), &[b"TimeOut"]) else {
+            panic!("a map")
+        };
         assert_eq!(pairs[0].0, Reply::Bulk(b"TimeOut".into()));
     }
 
     #[test]
     fn set_changes_all_or_nothing_with_redis_words() {
         let settings = Settings::default();
-        assert_eq!(change(&settings, &[b"maxmemory", b"100mb", b"timeout", b"5"]), Reply::OK);
+        let change = change(&settings, &[b"maxmemory", b"100mb", b"timeout", b"5"]).ok().unwrap();
+        settings.accept(change.own);
         assert_eq!(settings.maxmemory_bytes(), 100 << 20);
         assert_eq!(
             error(&settings, &["maxmemory", "1", "foo", "1"]),

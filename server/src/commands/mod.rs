@@ -63,8 +63,12 @@ pub enum ServerRun {
     Session(fn(&mut Scope<'_>, Args<'_>) -> Reply<'static>),
     /// Looks at shared state, so runs only after the connection's earlier commands finished.
     Ordered(fn(&mut Scope<'_>, Args<'_>) -> Reply<'static>),
-    /// The same, and takes time.
-    Deferred(fn(&mut Scope<'_>, Args<'_>) -> LocalBoxFuture<'static, Reply<'static>>),
+    /// The same, and takes time; the second is its answer inside MULTI, where it must be there at
+    /// once.
+    Deferred(
+        fn(&mut Scope<'_>, Args<'_>) -> LocalBoxFuture<'static, Reply<'static>>,
+        Option<fn(&mut Scope<'_>, Args<'_>) -> Reply<'static>>,
+    ),
     /// MULTI and its kin, which `dispatch` itself carries out.
     Transaction(Transaction),
     /// Only holds subcommands.
@@ -131,7 +135,7 @@ impl ServerCommand {
     pub fn may_queue(&self) -> bool {
         let runs = matches!(
             self.run,
-            ServerRun::Session(_) | ServerRun::Ordered(_) | ServerRun::Deferred(_)
+            ServerRun::Session(_) | ServerRun::Ordered(_) | ServerRun::Deferred(_, Some(_))
         );
         runs && !self.spec.flags.has(Flags::NO_MULTI)
     }
@@ -140,9 +144,8 @@ impl ServerCommand {
     pub fn answer(&self, scope: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
         match self.run {
             ServerRun::Session(run) | ServerRun::Ordered(run) => run(scope, args),
-            // WAIT, the one command that may both wait and be queued; tested.
-            ServerRun::Deferred(_) => replication::wait_no_longer(scope, args),
-            ServerRun::Transaction(_) | ServerRun::Container(_) => {
+            ServerRun::Deferred(_, Some(at_once)) => at_once(scope, args),
+            ServerRun::Deferred(_, None) | ServerRun::Transaction(_) | ServerRun::Container(_) => {
                 unreachable!("may_queue() refused {}", self.spec.name)
             }
         }

@@ -64,7 +64,7 @@ pub(super) const COMMANDS: &[ServerCommand] = &[
             flags: SAVING.and(Flags::NO_MULTI),
             ..BASE
         },
-        run: ServerRun::Deferred(save),
+        run: ServerRun::Deferred(save, None),
     },
     ServerCommand {
         spec: Spec {
@@ -91,7 +91,7 @@ pub(super) const COMMANDS: &[ServerCommand] = &[
             ],
             ..BASE
         },
-        run: ServerRun::Deferred(replication::wait),
+        run: ServerRun::Deferred(replication::wait, Some(replication::wait_no_longer)),
     },
 ];
 

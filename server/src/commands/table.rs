@@ -232,14 +232,6 @@ mod tests {
     }
 
     #[test]
-    fn wait_is_the_only_queued_command_that_may_wait() {
-        let deferred = families()
-            .filter(|row| matches!(row.run, ServerRun::Deferred(_)) && row.may_queue())
-            .map(|row| row.spec.name);
-        assert_eq!(deferred.collect::<Vec<_>>(), ["wait"]);
-    }
-
-    #[test]
     fn unknown_commands_are_answered_as_by_redis() {
         let long = "y".repeat(200);
         let cases: [(&[&[u8]], String); 5] = [

@@ -9,12 +9,14 @@
 //! Leaves out: addresses and folders, which are fixed when the node starts (`config`); writing
 //! changed values back to the file.
 
+pub(crate) mod limits;
 mod table;
 mod value;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use keyspace::glob;
+use keyspace::limits::Limit;
 use parking_lot::RwLock;
 
 pub(crate) use table::{Change, Id, Kind, ROWS, Row, find};
@@ -66,7 +68,12 @@ pub(crate) struct Settings {
     output_limits: RwLock<[OutputLimit; 3]>,
     /// `requirepass`; empty is none.
     password: RwLock<String>,
+    /// The keyspace's limits that the configuration asks for.
+    limits: RwLock<Vec<(Limit, i64)>>,
 }
+
+/// Values that passed every check.
+pub(crate) struct Accepted(Vec<(&'static Row, Value)>);
 
 impl Default for Settings {
     fn default() -> Settings {
@@ -74,6 +81,7 @@ impl Default for Settings {
             numbers: std::array::from_fn(|_| AtomicU64::new(0)),
             output_limits: RwLock::default(),
             password: RwLock::default(),
+            limits: RwLock::default(),
         };
         for row in ROWS {
             if !matches!(row.kind, Kind::Alias(_)) {
@@ -113,7 +121,14 @@ impl Settings {
     }
 
     /// CONFIG SET: all of them or none; the error is the whole reply text.
+    #[cfg(test)]
     pub(crate) fn set_all(&self, pairs: &[(&str, &str)]) -> Result<(), String> {
+        self.accept(self.check(pairs)?);
+        Ok(())
+    }
+
+    /// CONFIG SET's first half: checks all values; the error is the whole reply text.
+    pub(crate) fn check(&self, pairs: &[(&str, &str)]) -> Result<Accepted, String> {
         let mut checked = Vec::with_capacity(pairs.len());
         for (index, (name, text)) in pairs.iter().enumerate() {
             let row = find(name).ok_or_else(|| {
@@ -139,15 +154,30 @@ impl Settings {
             })?;
             accepted.push((row, value));
         }
-        for (row, value) in accepted {
+        Ok(Accepted(accepted))
+    }
+
+    /// CONFIG SET's second half.
+    pub(crate) fn accept(&self, Accepted(values): Accepted) {
+        for (row, value) in values {
             self.store(row, value);
         }
-        Ok(())
+    }
+
+    /// The keyspace's limits that the configuration asks for.
+    pub(crate) fn limits(&self) -> Vec<(Limit, i64)> {
+        self.limits.read().clone()
     }
 
     /// Takes a value from the configuration file or the command line, before the node starts. The
     /// error is a sentence that names the setting and never the value, which may be a secret.
     pub(crate) fn configure(&self, name: &str, text: &str) -> Result<(), String> {
+        if let Some(row) = limits::find(name) {
+            let value = limits::parse(row, text)
+                .map_err(|reason| format!("setting '{}': {reason}", row.name))?;
+            self.limits.write().push((row.limit, value));
+            return Ok(());
+        }
         let row = find(name).ok_or_else(|| format!("there is no setting '{}'", printable(name)))?;
         if row.change == Change::Never {
             return Err(format!("setting '{}' only reports and cannot be given", row.name));

@@ -425,6 +425,19 @@ mod tests {
                 row.about
             ));
         }
+        page.push_str(
+            "\n## Sizes of encodings\n\nReplicated within a shard, since replicas must store alike: \
+             `CONFIG SET` on any node changes them for its shard, and what a configuration file asks \
+             for is set when its node first leads.\n\n\
+             | name | older name | default | |\n|---|---|---|---|\n",
+        );
+        for row in &keyspace::limits::LIMITS {
+            let alias = row.alias.map_or(String::new(), |alias| format!("`{alias}`"));
+            page.push_str(&format!(
+                "| `{}` | {alias} | `{}` | {} |\n",
+                row.name, row.default, row.about
+            ));
+        }
         page
     }
 }
