@@ -1,5 +1,6 @@
 //! The command table: one row per command beside its handler, and everything derived from it.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use resp::Reply;
@@ -64,6 +65,18 @@ pub enum Keys {
     Counted {
         /// Index of the count.
         at: usize,
+    },
+    /// The first argument (where to store), and others that are counted.
+    FirstAndCounted {
+        /// Index of the count.
+        at: usize,
+    },
+    /// The first argument, and the one behind the last of these keywords (`GEORADIUS ... STORE k`).
+    FirstAndBehind {
+        /// The keywords.
+        keywords: &'static [&'static str],
+        /// Index of the first argument that may be one.
+        from: usize,
     },
     /// The first half of what follows a keyword (`XREAD ... STREAMS k1 k2 id1 id2`).
     After(&'static str),
@@ -313,8 +326,9 @@ fn places(name: &[u8]) -> impl Iterator<Item = usize> + use<> {
 const NAME_BYTES_MAX: usize = 32;
 
 impl Spec {
-    /// The indexes of the keys in `args`; `Err` with Redis' text when the arguments are malformed
-    /// (a bad count). `args` has passed the arity check.
+    /// The indexes of the keys in `args`; `Err` with a text when the arguments are malformed (a bad
+    /// count): such a call locks nothing and its handler, which knows Redis' text for it, runs only
+    /// to say what is wrong. `args` has passed the arity check.
     pub fn key_indexes(
         &self,
         args: Args<'_>,
@@ -329,19 +343,27 @@ impl Spec {
                 };
                 (first..behind).step_by(step).for_each(found);
             }
-            Keys::Counted { at } => {
-                let count = args.get(at).and_then(|count| number::parse_i64(count));
-                let count = count.ok_or("ERR value is not an integer or out of range")?;
-                let rest = args.len() - at - 1;
-                match usize::try_from(count) {
-                    Ok(1..) if count as usize <= rest => {
-                        (at + 1..at + 1 + count as usize).for_each(found);
+            Keys::Counted { at } => counted(args, at)?.for_each(found),
+            Keys::FirstAndCounted { at } => {
+                let others = counted(args, at)?;
+                found(1);
+                others.for_each(found);
+            }
+            Keys::FirstAndBehind { keywords, from } => {
+                found(1);
+                let is_keyword = |arg: &[u8]| {
+                    keywords.iter().any(|keyword| arg.eq_ignore_ascii_case(keyword.as_bytes()))
+                };
+                let (mut last, mut index) = (None, from);
+                while index + 1 < args.len() {
+                    // What stands behind a keyword is none itself.
+                    if is_keyword(args[index]) {
+                        last = Some(index + 1);
+                        index += 1;
                     }
-                    Ok(1..) => {
-                        return Err("ERR Number of keys can't be greater than number of args");
-                    }
-                    _ => return Err("ERR numkeys should be greater than 0"),
+                    index += 1;
                 }
+                last.into_iter().for_each(found);
             }
             Keys::After(keyword) => {
                 let is_keyword = |arg: &&[u8]| arg.eq_ignore_ascii_case(keyword.as_bytes());
@@ -361,6 +383,18 @@ impl Spec {
     pub fn accepts(&self, count: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;
         if self.arity >= 0 { count == wanted } else { count >= wanted }
+    }
+}
+
+/// The indexes of as many keys as the argument at `at` says, behind it.
+fn counted(args: Args<'_>, at: usize) -> Result<Range<usize>, &'static str> {
+    let count = args.get(at).and_then(|count| number::parse_i64(count));
+    let count = count.ok_or("ERR value is not an integer or out of range")?;
+    let rest = args.len() - at - 1;
+    match usize::try_from(count) {
+        Ok(count @ 1..) if count <= rest => Ok(at + 1..at + 1 + count),
+        Ok(1..) => Err("ERR Number of keys can't be greater than number of args"),
+        _ => Err("ERR numkeys should be greater than 0"),
     }
 }
 

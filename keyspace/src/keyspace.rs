@@ -7,7 +7,7 @@ use parking_lot::{Mutex, MutexGuard};
 use resp::Reply;
 
 use crate::access::{Place, Txn, View};
-use crate::command::{Args, Command, Keys, Run};
+use crate::command::{Args, Command, Run};
 use crate::database::Database;
 use crate::expired::Visited;
 use crate::hashing::{hash, next_random};
@@ -122,11 +122,10 @@ impl Keyspace {
         let mut view = View::new(self, locks, now_ms.max(self.last_now_ms()), None);
         for call in calls {
             view.enter(call.db);
-            match (keys_fault(call), call.command.run.attempt()) {
-                (None, Run::Read(run)) => reply(run(&view, call.args)),
-                (Some(text), _) => reply(Reply::error(text)),
-                (None, Run::Write(_)) => panic!("{} was called as a read", call.command.spec.name),
-                (None, Run::Container(_) | Run::Block(_)) => reply(NO_SUBCOMMAND),
+            match call.command.run.attempt() {
+                Run::Read(run) => reply(run(&view, call.args)),
+                Run::Write(_) => panic!("{} was called as a read", call.command.spec.name),
+                Run::Container(_) | Run::Block(_) => reply(NO_SUBCOMMAND),
             }
         }
     }
@@ -155,11 +154,10 @@ impl Keyspace {
         let mut txn = Txn::new(view, &mut writer, observer);
         for call in calls {
             txn.enter(call.db);
-            match (keys_fault(call), call.command.run.attempt()) {
-                (None, Run::Write(run)) => reply(run(&mut txn, call.args)),
-                (None, Run::Read(run)) => reply(run(&txn, call.args)),
-                (Some(text), _) => reply(Reply::error(text)),
-                (None, Run::Container(_) | Run::Block(_)) => reply(NO_SUBCOMMAND),
+            match call.command.run.attempt() {
+                Run::Write(run) => reply(run(&mut txn, call.args)),
+                Run::Read(run) => reply(run(&txn, call.args)),
+                Run::Container(_) | Run::Block(_) => reply(NO_SUBCOMMAND),
             }
         }
         let random = txn.random_state().expect("a write starts with one");
@@ -402,13 +400,3 @@ impl Keyspace {
 /// What a container's row answers when no subcommand of it was found; the server says it better,
 /// and first.
 const NO_SUBCOMMAND: Reply<'static> = Reply::error("ERR unknown subcommand");
-
-/// What is wrong with a call's key arguments, where they can be wrong at all.
-fn keys_fault(call: &Call<'_>) -> Option<&'static str> {
-    match call.command.spec.keys {
-        Keys::None | Keys::Range { .. } | Keys::Computed(_) => None,
-        Keys::Counted { .. } | Keys::After(_) => {
-            call.command.spec.key_indexes(call.args, &mut |_| {}).err()
-        }
-    }
-}

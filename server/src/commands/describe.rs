@@ -211,6 +211,7 @@ pub(super) fn categories(row: Row) -> Vec<&'static str> {
 fn legacy_keys(keys: Keys) -> (i64, i64, i64) {
     match keys {
         Keys::Range { first, last, step } => (number(first), last.into(), number(step)),
+        Keys::FirstAndCounted { .. } | Keys::FirstAndBehind { .. } => (1, 1, 1),
         Keys::None | Keys::Counted { .. } | Keys::After(_) | Keys::Computed(_) => (0, 0, 0),
     }
 }
@@ -235,6 +236,22 @@ fn key_specs(spec: &Spec, name: &str) -> Vec<Reply<'static>> {
             ],
         )
     };
+    let counted = || {
+        typed(
+            "keynum",
+            vec![
+                ("keynumidx", Reply::Integer(0)),
+                ("firstkey", Reply::Integer(1)),
+                ("keystep", Reply::Integer(1)),
+            ],
+        )
+    };
+    let behind = |keyword: &'static str, from: usize| {
+        typed(
+            "keyword",
+            vec![("keyword", text(keyword)), ("startfrom", Reply::Integer(number(from)))],
+        )
+    };
     match spec.keys {
         Keys::None => Vec::new(),
         // COPY and RENAME treat their two keys differently: a spec for each.
@@ -249,25 +266,17 @@ fn key_specs(spec: &Spec, name: &str) -> Vec<Reply<'static>> {
             let last = if last < 0 { last } else { last - number(first) };
             vec![one(0, index(first), range(last, step, 0))]
         }
-        Keys::Counted { at } => {
-            let find = typed(
-                "keynum",
-                vec![
-                    ("keynumidx", Reply::Integer(0)),
-                    ("firstkey", Reply::Integer(1)),
-                    ("keystep", Reply::Integer(1)),
-                ],
-            );
-            vec![one(0, index(at), find)]
+        Keys::Counted { at } => vec![one(0, index(at), counted())],
+        Keys::FirstAndCounted { at } => {
+            vec![one(0, index(1), range(0, 1, 0)), one(1, index(at), counted())]
         }
-        Keys::After(keyword) => {
-            let begin = typed(
-                "keyword",
-                vec![("keyword", text(keyword)), ("startfrom", Reply::Integer(1))],
-            );
-            // The limit says that keys end after half of what follows.
-            vec![one(0, begin, range(-1, 1, 2))]
+        Keys::FirstAndBehind { keywords, from } => {
+            let others =
+                keywords.iter().map(|keyword| one(1, behind(keyword, from), range(0, 1, 0)));
+            std::iter::once(one(0, index(1), range(0, 1, 0))).chain(others).collect()
         }
+        // The limit says that keys end after half of what follows.
+        Keys::After(keyword) => vec![one(0, behind(keyword, 1), range(-1, 1, 2))],
         Keys::Computed(_) => {
             vec![one(0, typed("unknown", Vec::new()), typed("unknown", Vec::new()))]
         }
@@ -287,11 +296,22 @@ fn key_flags(spec: &Spec, name: &str, ordinal: usize) -> &'static [&'static str]
         ("setrange" | "expire" | "expireat" | "pexpire" | "pexpireat" | "persist", _) => {
             &["RW", "update"]
         }
+        ("zadd" | "geoadd", _) => &["RW", "update"],
+        ("zrem" | "zremrangebyrank" | "zremrangebyscore" | "zremrangebylex", _) => {
+            &["RW", "delete"]
+        }
+        ("zpopmin" | "zpopmax" | "zmpop" | "bzpopmin" | "bzpopmax" | "bzmpop", _) => {
+            &["RW", "access", "delete"]
+        }
+        ("zunionstore" | "zinterstore" | "zdiffstore" | "zrangestore" | "geosearchstore", 0)
+        | ("georadius" | "georadiusbymember", 1) => &["OW", "update"],
+        ("zunionstore" | "zinterstore" | "zdiffstore" | "zrangestore" | "geosearchstore", _)
+        | ("georadius" | "georadiusbymember", _) => &["RO", "access"],
         ("copy", 0) => &["RO", "access"],
         ("rename" | "renamenx", 0) => &["RW", "access", "delete"],
         ("copy" | "rename", _) => &["OW", "update"],
         ("renamenx", _) => &["OW", "insert"],
-        ("exists" | "touch" | "type" | "strlen" | "watch", _) => &["RO"],
+        ("exists" | "touch" | "type" | "strlen" | "watch" | "zcard", _) => &["RO"],
         _ if name.starts_with("object|") => &["RO"],
         _ if spec.flags.has(Flags::WRITE) => &["RW", "access", "update"],
         _ => &["RO", "access"],
