@@ -20,6 +20,7 @@ mod describe;
 #[cfg(test)]
 mod docs;
 mod errors;
+mod function;
 mod info;
 mod module;
 mod process;

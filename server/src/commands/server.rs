@@ -1,7 +1,7 @@
 //! The rows of the server family, and its small commands: TIME, SAVE, BGSAVE.
 //!
-//! Leaves out what has its own file: CONFIG (`config`), COMMAND (`command`), INFO (`info`), MODULE
-//! (`module`), ROLE and WAIT (`replication`), and what is refused (`refused`).
+//! Leaves out what has its own file: CONFIG (`config`), COMMAND (`command`), INFO (`info`), FUNCTION
+//! (`function`), MODULE (`module`), ROLE and WAIT (`replication`), and what is refused (`refused`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +12,9 @@ use keyspace::command::{Arg, ArgKind, Flags, Group, Keys};
 use keyspace::{Args, Spec};
 use resp::Reply;
 
-use super::{Scope, ServerCommand, ServerRun, command, config, errors, info, module, replication};
+use super::{
+    Scope, ServerCommand, ServerRun, command, config, errors, function, info, module, replication,
+};
 
 /// The family.
 pub(super) const COMMANDS: &[ServerCommand] = &[
@@ -42,6 +44,7 @@ pub(super) const COMMANDS: &[ServerCommand] = &[
         },
         run: ServerRun::Ordered(info::info),
     },
+    function::FUNCTION,
     module::MODULE,
     ServerCommand {
         spec: Spec {
