@@ -159,6 +159,17 @@ impl SlotData {
         });
     }
 
+    /// Sets the key to a string that is `raw` however short it is.
+    pub(crate) fn set_raw(&mut self, name: Hashed<'_>, bytes: Vec<u8>, ttl: Ttl, look: Look) {
+        if bytes.len() > EMBEDDED_BYTES_MAX {
+            self.put(name, Object::String(bytes), ttl, look);
+        } else {
+            self.set(name, StringValue::Bytes(&bytes), ttl, look.now_ms);
+        }
+        let bucket = self.table.find(name.hash, name.key).expect("set just now");
+        self.table.at_mut(bucket).set_raw(true);
+    }
+
     /// Sets or clears the expiry of a key that is there.
     pub(crate) fn set_expiry(&mut self, name: Hashed<'_>, expires_at_ms: Option<u64>) {
         let Ok(bucket) = self.table.find(name.hash, name.key) else { return };

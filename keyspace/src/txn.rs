@@ -95,6 +95,31 @@ impl<'a> Txn<'a> {
         held.expect("changed just now").data.string_mut(name, len_min, now_ms)
     }
 
+    /// Changes the string at `key` as [`Txn::string_mut`] gives it. `edit` is told how long it was
+    /// and says whether it is another string now, since only then watchers are told: Redis too
+    /// makes strings longer or `raw` without a word where nothing was set (SETBIT, BITFIELD).
+    pub(crate) fn edit_string<R>(
+        &mut self,
+        key: &[u8],
+        len_min: usize,
+        edit: impl FnOnce(&mut [u8], usize) -> (R, bool),
+    ) -> Result<R, WrongType> {
+        self.remove_expired(key);
+        let before = self.view.string(key)?.map_or(0, |value| value.len());
+        let now_ms = self.view.now_ms();
+        let result = self.edit_by(key, |data, name| {
+            data.string_mut(name, len_min, now_ms).map(|bytes| Some(edit(bytes, before)))
+        })?;
+        Ok(result.expect("always some"))
+    }
+
+    /// Sets `key` to a string made by a command, which stays `raw` however short it is (BITOP).
+    pub(crate) fn set_raw(&mut self, key: &[u8], bytes: Vec<u8>, ttl: Ttl) {
+        let place = self.here(key);
+        let (name, look) = (self.view.keyspace.hashed(key), self.look());
+        self.change(place, |data| data.set_raw(name, bytes, ttl, look));
+    }
+
     /// Changes the collection at `key`; `None` if there is no such key. Left empty, it is deleted.
     pub(crate) fn edit<T: Data, R>(
         &mut self,

@@ -41,7 +41,7 @@ pub(crate) static COMMANDS: &[Command] = &[
 ];
 
 /// The longest string: Redis' default `proto-max-bulk-len`.
-const STRING_BYTES_MAX: u64 = 512 * 1024 * 1024;
+pub(crate) const STRING_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// Refuses a string that would grow past the limit.
 fn check_length(bytes: u64, more: usize) -> Result<(), Reply<'static>> {

@@ -80,6 +80,13 @@ const DOUBLES: [&[u8]; 16] = [
     b"nan", b"5.0e3", b"1e400", b"x", b"",
 ];
 
+/// What SETBIT and BITFIELD address: nothing that takes megabytes.
+const BIT_OFFSETS: [&[u8]; 12] =
+    [b"0", b"1", b"7", b"8", b"31", b"64", b"1000", b"-1", b"#1", b"#7", b"4294967296", b"abc"];
+const FIELD_ENCODINGS: [&[u8]; 10] =
+    [b"u1", b"i1", b"u8", b"i8", b"i5", b"u63", b"i64", b"u64", b"i65", b"x8"];
+const BIT_OPERATIONS: [&[u8]; 5] = [b"AND", b"or", b"XOR", b"NOT", b"NAND"];
+
 const PATTERNS: [&[u8]; 10] =
     [b"*", b"?", b"[a-c]", b"[^a]", b"{t}*", b"a*", b"\\a", b"[", b"", b"*k*k*"];
 
@@ -133,6 +140,9 @@ fn value(kind: &str, name: &str, random: &mut Random) -> Vec<u8> {
     let timed = ["seconds", "milliseconds"].iter().any(|unit| name.contains(unit));
     let choices: &[&[u8]] = match kind {
         "key" => &KEYS,
+        _ if name == "bit-offset" => &BIT_OFFSETS,
+        _ if name == "field-encoding" => &FIELD_ENCODINGS,
+        _ if name == "bit-operation" => &BIT_OPERATIONS,
         "unix-time" => &UNIX_TIMES,
         "integer" if timed && name.contains("unix") => &UNIX_TIMES,
         "integer" if timed && random.once_in(2) => {

@@ -31,6 +31,8 @@ fn described(args: &[Arg], random: &mut impl FnMut() -> u64, call: &mut Vec<Stri
             call.extend(arg.token.map(str::to_owned));
             match arg.kind {
                 ArgKind::Key => call.push(pick("K", random())),
+                // The row says no more, since Redis' own does not.
+                ArgKind::String if arg.name == "bit-operation" => call.push("OR".to_owned()),
                 ArgKind::String | ArgKind::Pattern => call.push(pick("V", random())),
                 // Fits every count, offset, time and database.
                 ArgKind::Integer | ArgKind::Double => call.push("1".to_owned()),
@@ -89,6 +91,16 @@ const NASTY: &[&[u8]] = &[
     b"MINMATCHLEN",
     b"WITHMATCHLEN",
     b"ASYNC",
+    b"BIT",
+    b"NOT",
+    b"XOR",
+    b"SET",
+    b"INCRBY",
+    b"u63",
+    b"i64",
+    b"#7",
+    b"OVERFLOW",
+    b"FAIL",
     b"536870912",
     b"99999",
 ];
