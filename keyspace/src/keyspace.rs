@@ -9,6 +9,7 @@ use resp::Reply;
 use crate::access::{Place, Txn, View};
 use crate::command::{Args, Command, Run};
 use crate::database::Database;
+use crate::discard::{Discarded, Discards};
 use crate::expired::Visited;
 use crate::hashing::{hash, next_random};
 use crate::limits::{Limits, SharedLimits};
@@ -81,6 +82,7 @@ pub struct Keyspace {
     lfu: AtomicBool,
     /// Part of the replicated state.
     limits: SharedLimits,
+    discards: Discards,
     visited: Visited,
     /// Counts reads that asked for random numbers; their seeds.
     random_reads: AtomicU64,
@@ -108,6 +110,7 @@ impl Keyspace {
             hash_seed: AtomicU64::new(0),
             lfu: AtomicBool::new(false),
             limits: SharedLimits::new(),
+            discards: Discards::default(),
             visited: Visited::default(),
             random_reads: AtomicU64::new(0),
             writer: Mutex::new(Writer { pins: Pins::new(), entry_seed: 0, random: 0 }),
@@ -288,6 +291,16 @@ impl Keyspace {
 
     pub(crate) fn lfu(&self) -> bool {
         self.lfu.load(Ordering::Relaxed)
+    }
+
+    /// Hands large things that nobody can see any more to `sink` instead of freeing them under
+    /// the slot's lock. The sink must be quick.
+    pub fn discard_to(&self, sink: impl Fn(Discarded) + Send + Sync + 'static) {
+        self.discards.to(Box::new(sink));
+    }
+
+    pub(crate) fn discards(&self) -> &Discards {
+        &self.discards
     }
 
     /// The sizes at which collections change their encodings.

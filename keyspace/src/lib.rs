@@ -19,6 +19,7 @@ mod argument;
 mod bitmap;
 pub mod command;
 mod database;
+mod discard;
 pub mod entry;
 mod expired;
 mod expiry;
@@ -54,6 +55,7 @@ mod zset;
 
 pub use access::{Found, Place, Txn, View};
 pub use command::{Args, Block, Command, Run, Spec, lookup};
+pub use discard::Discarded;
 pub use keyspace::{Call, Clock, Corrupt, Keyspace, Observer, UnitId};
 pub use pin::Pin;
 pub use value::{EMBSTR_BYTES_MAX, Kind, StringValue, Ttl, WrongType};

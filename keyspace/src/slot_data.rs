@@ -121,20 +121,31 @@ impl SlotData {
         Some(packed)
     }
 
-    /// Puts a whole entry in, replacing one of the same key.
-    pub(crate) fn insert(&mut self, hash: u32, packed: Packed) {
+    /// Puts a whole entry in, replacing one of the same key, which is for the caller to drop.
+    pub(crate) fn insert(&mut self, hash: u32, packed: Packed) -> Option<Packed> {
         self.count(&packed);
         match self.table.find(hash, packed.key()) {
             Ok(bucket) => {
                 let before = self.table.replace(bucket, packed);
                 self.discount(&before);
+                Some(before)
             }
-            Err(bucket) => self.table.insert(bucket, hash, packed),
+            Err(bucket) => {
+                self.table.insert(bucket, hash, packed);
+                None
+            }
         }
     }
 
-    /// Sets the key to a string; in place, without allocating, if it fits.
-    pub(crate) fn set(&mut self, name: Hashed<'_>, value: StringValue<'_>, ttl: Ttl, now_ms: u64) {
+    /// Sets the key to a string; in place, without allocating, if it fits. What else it replaces is
+    /// for the caller to drop.
+    pub(crate) fn set(
+        &mut self,
+        name: Hashed<'_>,
+        value: StringValue<'_>,
+        ttl: Ttl,
+        now_ms: u64,
+    ) -> Option<Packed> {
         let Ok(bucket) = self.table.find(name.hash, name.key) else {
             let packed =
                 Packed::new(name.key, fresh(value), ttl.of_new_key(), access_data::new(now_ms));
@@ -153,10 +164,12 @@ impl SlotData {
             {
                 packed.set_expiry(expires_at_ms);
                 packed.access().store(access, Ordering::Relaxed);
+                None
             } else {
-                table.replace(bucket, Packed::new(name.key, fresh(value), expires_at_ms, access));
+                let packed = Packed::new(name.key, fresh(value), expires_at_ms, access);
+                Some(table.replace(bucket, packed))
             }
-        });
+        })
     }
 
     /// Sets the key to a string that is `raw` however short it is.
@@ -279,8 +292,14 @@ impl SlotData {
         Ok((result, changed))
     }
 
-    /// Sets the key to an object, whatever was there.
-    pub(crate) fn put(&mut self, name: Hashed<'_>, object: Object, ttl: Ttl, look: Look) {
+    /// Sets the key to an object; what was there is for the caller to drop.
+    pub(crate) fn put(
+        &mut self,
+        name: Hashed<'_>,
+        object: Object,
+        ttl: Ttl,
+        look: Look,
+    ) -> Option<Packed> {
         let before = self.get(name);
         let expires_at_ms = match (ttl, before) {
             (Ttl::Keep, Some(before)) => {
@@ -293,7 +312,7 @@ impl SlotData {
             None => access_data::new(look.now_ms),
         };
         let packed = Packed::new(name.key, Fresh::Object(object), expires_at_ms, access);
-        self.insert(name.hash, packed);
+        self.insert(name.hash, packed)
     }
 
     /// Makes the bound on the next expiry exact, by looking at every key.
@@ -316,15 +335,16 @@ impl SlotData {
     }
 
     /// Changes the entry in a bucket, keeping the counts right.
-    fn recount(&mut self, bucket: Bucket, change: impl FnOnce(&mut Table)) {
+    fn recount<R>(&mut self, bucket: Bucket, change: impl FnOnce(&mut Table) -> R) -> R {
         let before = self.table.at(bucket);
         let (bytes, volatile) = (before.heap_bytes(), before.expires_at_ms().is_some());
         self.packed_bytes -= bytes;
         self.volatile -= u32::from(volatile);
-        change(&mut self.table);
+        let result = change(&mut self.table);
         let after = self.table.at(bucket);
         let (bytes, expires_at_ms) = (after.heap_bytes(), after.expires_at_ms());
         self.add(bytes, expires_at_ms);
+        result
     }
 
     fn count(&mut self, packed: &Packed) {

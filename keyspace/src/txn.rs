@@ -46,12 +46,16 @@ impl<'a> Txn<'a> {
     pub fn set(&mut self, key: &[u8], value: StringValue<'_>, ttl: Ttl) {
         let place = self.here(key);
         let (name, now_ms) = (self.view.keyspace.hashed(key), self.view.now_ms());
-        self.change(place, |data| data.set(name, value, ttl, now_ms));
+        let before = self.change(place, |data| data.set(name, value, ttl, now_ms));
+        self.discard(before);
     }
 
     /// Deletes `key`; whether it existed.
     pub fn remove(&mut self, key: &[u8]) -> bool {
-        self.take(self.here(key)).is_some()
+        let taken = self.take(self.here(key));
+        let existed = taken.is_some();
+        self.discard(taken);
+        existed
     }
 
     /// Sets or, with `None`, clears the TTL; whether the key exists. The time may be over already:
@@ -148,7 +152,8 @@ impl<'a> Txn<'a> {
         let place = self.here(key);
         let look = self.look();
         let name = self.view.keyspace.hashed(key);
-        self.change(place, |slot| slot.put(name, data.into_object(), ttl, look));
+        let before = self.change(place, |slot| slot.put(name, data.into_object(), ttl, look));
+        self.discard(before);
     }
 
     /// Changes the sizes at which collections change their encodings.
@@ -218,7 +223,9 @@ impl<'a> Txn<'a> {
             None => false,
         };
         if over {
-            self.take(place);
+            let name = self.view.keyspace.hashed(key);
+            let before = self.change(place, |data| data.remove(name));
+            self.discard(before);
         }
         over
     }
@@ -269,12 +276,20 @@ impl<'a> Txn<'a> {
 
     fn insert(&mut self, place: Place<'_>, packed: Packed) {
         let hash = self.view.keyspace.hashed(place.key).hash;
-        self.change(place, |data| data.insert(hash, packed));
+        let before = self.change(place, |data| data.insert(hash, packed));
+        self.discard(before);
+    }
+
+    fn discard(&self, packed: Option<Packed>) {
+        if let Some(packed) = packed {
+            self.view.keyspace.discards().key(packed);
+        }
     }
 
     fn flush(&mut self, db: u8) {
         let keyspace = self.view.keyspace;
         let stored = keyspace.stored_at(db);
+        let mut tables = Vec::new();
         for held in self.view.locks.held_mut().filter(|held| held.unit.stored() == stored) {
             if held.data.table().len() == 0 {
                 continue;
@@ -284,7 +299,9 @@ impl<'a> Txn<'a> {
             for packed in table.iter() {
                 self.observer.touched(db, slot, packed.key());
             }
+            tables.push(table);
         }
+        keyspace.discards().slots(tables);
     }
 
     /// Changes the data of the place's slot; it must be locked.

@@ -15,6 +15,7 @@ mod dispatch;
 mod exchange;
 mod expiry;
 mod forward;
+mod free;
 mod http;
 mod leaders;
 mod limits;

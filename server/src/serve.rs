@@ -25,7 +25,7 @@ use crate::machine::ShardMachine;
 use crate::node::{Node, Stats, unix_ms};
 use crate::session::Clients;
 use crate::watch::Watches;
-use crate::{admin, expiry, http, limits, settings};
+use crate::{admin, expiry, free, http, limits, settings};
 
 /// Threads for Raft, gRPC and apply: a long apply must not keep heartbeats waiting.
 const RAFT_THREADS: usize = 2;
@@ -156,6 +156,7 @@ async fn start(config: Config, bound: Bound) -> Result<(Arc<Node>, Groups), Stri
     let clustered = config.cluster.is_some();
     let databases = if clustered { 1 } else { config.settings.databases() };
     let keyspace = Arc::new(Keyspace::new(databases));
+    free::start(&keyspace).map_err(|error| error.to_string())?;
     let batcher = Arc::new(Batcher::new(random_u64()?, config.settings.clone()));
     let (watches, stats) = (Arc::new(Watches::default()), Arc::new(Stats::default()));
     let machine = Arc::new(ShardMachine {

@@ -1,6 +1,7 @@
 //! The keyspace from outside: its commands, and what it promises about time, pins and replicas.
 
 mod counts;
+mod discards;
 mod families;
 mod pins;
 mod replicas;
