@@ -17,6 +17,8 @@ pub(crate) enum Measure {
     P50Ms,
     P99Ms,
     BytesPerKey,
+    /// What MEMORY USAGE says of a key, for each element.
+    UsagePerKey,
     /// The same at the highest moment.
     PeakBytesPerKey,
     /// Processor time that neither the servers nor the load took, in percent of all there was.
@@ -31,6 +33,7 @@ impl Measure {
             Measure::P50Ms => "p50 ms",
             Measure::P99Ms => "p99 ms",
             Measure::BytesPerKey => "bytes/key",
+            Measure::UsagePerKey => "MEMORY USAGE/key",
             Measure::PeakBytesPerKey => "bytes/key at peak",
             Measure::OthersPercent => "machine used by others %",
         }

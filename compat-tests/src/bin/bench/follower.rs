@@ -1,7 +1,7 @@
 //! What it costs to ask a follower, which passes commands on to the leader.
 
 use crate::case::{Case, Done};
-use crate::redis_benchmark::{self, Load};
+use crate::redis_benchmark::{self, KEYS, Load};
 use crate::trio::Trio;
 
 const CLIENTS: u32 = 50;
@@ -17,7 +17,7 @@ pub(crate) fn run(rounds: usize) -> Done<Vec<Case>> {
     redis_benchmark::fill(trio.leader())?;
     let mut cases = Vec::new();
     for (command, pipeline, requests) in LOADS {
-        let load = Load { command, clients: CLIENTS, pipeline, requests };
+        let load = Load { command, clients: CLIENTS, pipeline, requests, range: KEYS };
         let sides = ["follower", "leader"];
         cases.push(Case::measure(load.name(), sides, &[], rounds, |side| {
             let port = if side == 0 { trio.follower() } else { trio.leader() };

@@ -17,6 +17,8 @@ mod replicated;
 mod report;
 mod single;
 mod trio;
+mod type_memory;
+mod types;
 
 use std::process::ExitCode;
 
@@ -29,7 +31,7 @@ struct Scenario {
     run: fn(usize) -> Done<Vec<Case>>,
 }
 
-const SCENARIOS: [Scenario; 5] = [
+const SCENARIOS: [Scenario; 7] = [
     Scenario {
         name: "single",
         about: "one replica, fsync no, against redis-server without persistence",
@@ -49,6 +51,16 @@ const SCENARIOS: [Scenario; 5] = [
         name: "memory",
         about: "bytes a key of 1,000,000 keys, against redis-server",
         run: memory::run,
+    },
+    Scenario {
+        name: "types",
+        about: "the families' commands, one replica, fsync no, against redis-server",
+        run: types::run,
+    },
+    Scenario {
+        name: "type-memory",
+        about: "bytes an element of small and of large collections, against redis-server",
+        run: type_memory::run,
     },
     Scenario {
         name: "follower",

@@ -23,11 +23,14 @@ const FILL_REQUESTS: u64 = KEYS * 5;
 /// A load.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
-    /// `GET` or `SET`.
+    /// One of its own tests (`GET`, `SET`), or a whole command in which `__rand_int__` stands for
+    /// a random number of 12 digits.
     pub(crate) command: &'static str,
     pub(crate) clients: u32,
     pub(crate) pipeline: u32,
     pub(crate) requests: u64,
+    /// Random numbers are below this.
+    pub(crate) range: u64,
 }
 
 impl Load {
@@ -59,14 +62,23 @@ impl Load {
         Ok(sample)
     }
 
+    /// Runs it without looking at the time it takes.
+    pub(crate) fn fill(&self, port: u16) -> Done {
+        self.output(port).map(|_| ())
+    }
+
     /// It ends with failure at the first error that a server replies.
     fn output(&self, port: u16) -> Done<String> {
         let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mut command = Command::new("redis-benchmark");
         command.args(["--csv", "-h", "127.0.0.1", "-p", &port.to_string()]);
-        command.args(["-t", &self.command.to_lowercase(), "-n", &self.requests.to_string()]);
-        command.args(["-c", &self.clients.to_string(), "-P", &self.pipeline.to_string()]);
-        command.args(["-r", &KEYS.to_string(), "-d", &VALUE_BYTES.to_string()]);
+        command.args(["-n", &self.requests.to_string(), "-c", &self.clients.to_string()]);
+        command.args(["-P", &self.pipeline.to_string(), "-r", &self.range.to_string()]);
+        command.args(["-d", &VALUE_BYTES.to_string()]);
+        match self.command.split_once(' ') {
+            None => command.args(["-t", &self.command.to_lowercase()]),
+            Some(_) => command.args(self.command.split(' ')),
+        };
         let mut process = Process::start("redis-benchmark", &mut command, dir.path());
         let status = wait::until("redis-benchmark to end", LOAD_LIMIT, || process.ended());
         let said = process.log();
@@ -76,8 +88,9 @@ impl Load {
 
 /// Writes the keys that the loads will read.
 pub(crate) fn fill(port: u16) -> Done {
-    Load { command: "SET", clients: 50, pipeline: 64, requests: FILL_REQUESTS }.output(port)?;
-    Ok(())
+    let load =
+        Load { command: "SET", clients: 50, pipeline: 64, requests: FILL_REQUESTS, range: KEYS };
+    load.fill(port)
 }
 
 /// That the keys hold what the loads wrote: values of the right length under nearly all keys.
