@@ -5,6 +5,7 @@
 
 mod database;
 mod keys;
+mod memory;
 mod object;
 mod scan;
 mod transfer;
@@ -20,6 +21,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     database::FLUSHALL,
     database::FLUSHDB,
     scan::KEYS,
+    memory::MEMORY,
     transfer::MOVE,
     object::OBJECT,
     scan::RANDOMKEY,
