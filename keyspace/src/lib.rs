@@ -37,6 +37,9 @@ mod list;
 #[allow(dead_code)]
 mod listpack;
 mod locks;
+// Until the first type is kept in them.
+#[allow(dead_code, unused_imports)]
+mod members;
 mod number;
 mod object;
 mod packed;
