@@ -19,6 +19,7 @@ const COUNTER_FACTOR: u32 = 10;
 const DECAY_SECONDS: u32 = 60;
 
 const SECONDS_BITS: u32 = 24;
+const SECONDS_MAX: u32 = (1 << SECONDS_BITS) - 1;
 
 /// A new key's data.
 pub(crate) fn new(now_ms: u64) -> u32 {
@@ -28,6 +29,14 @@ pub(crate) fn new(now_ms: u64) -> u32 {
 /// The data of a key whose value is replaced: the counter stays.
 pub(crate) fn renewed(access: &AtomicU32, now_ms: u64) -> u32 {
     join(seconds(now_ms), frequency(access, now_ms))
+}
+
+/// Says how long ago the last look was, and how many there were, where that is known.
+pub(crate) fn set(access: &AtomicU32, now_ms: u64, idle_seconds: Option<u64>, counter: Option<u8>) {
+    let before = access.load(Ordering::Relaxed);
+    let idle = idle_seconds.unwrap_or(0).min(SECONDS_MAX.into()) as u32;
+    let then = seconds(now_ms).wrapping_sub(idle) & SECONDS_MAX;
+    access.store(join(then, counter.unwrap_or(before as u8)), Ordering::Relaxed);
 }
 
 /// Notes a look. Stores only what changed, so that hot keys' cache lines stay clean.
@@ -52,7 +61,7 @@ pub(crate) fn touch(access: &AtomicU32, now_ms: u64, lfu: bool) {
 /// Seconds since the last look.
 pub(crate) fn idle_seconds(access: &AtomicU32, now_ms: u64) -> u32 {
     let then = access.load(Ordering::Relaxed) >> u8::BITS;
-    seconds(now_ms).wrapping_sub(then) & ((1 << SECONDS_BITS) - 1)
+    seconds(now_ms).wrapping_sub(then) & SECONDS_MAX
 }
 
 /// The counter, one less for every minute since the last look.
@@ -63,7 +72,7 @@ pub(crate) fn frequency(access: &AtomicU32, now_ms: u64) -> u8 {
 }
 
 fn seconds(now_ms: u64) -> u32 {
-    (now_ms / 1000) as u32 & ((1 << SECONDS_BITS) - 1)
+    (now_ms / 1000) as u32 & SECONDS_MAX
 }
 
 fn join(seconds: u32, counter: u8) -> u32 {

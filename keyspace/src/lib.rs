@@ -44,6 +44,7 @@ mod number;
 mod object;
 mod packed;
 mod pin;
+mod rdb;
 mod scan;
 mod scan_options;
 mod set;

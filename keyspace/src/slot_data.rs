@@ -172,15 +172,21 @@ impl SlotData {
         })
     }
 
-    /// Sets the key to a string that is `raw` however short it is.
-    pub(crate) fn set_raw(&mut self, name: Hashed<'_>, bytes: Vec<u8>, ttl: Ttl, look: Look) {
-        if bytes.len() > EMBEDDED_BYTES_MAX {
-            self.put(name, Object::String(bytes), ttl, look);
-        } else {
-            self.set(name, StringValue::Bytes(&bytes), ttl, look.now_ms);
-        }
+    /// Sets the key to a string that is `raw` however short it is; says what was there.
+    pub(crate) fn set_raw(
+        &mut self,
+        name: Hashed<'_>,
+        bytes: Vec<u8>,
+        ttl: Ttl,
+        look: Look,
+    ) -> Option<Packed> {
+        let before = match bytes.len() {
+            0..=EMBEDDED_BYTES_MAX => self.set(name, StringValue::Bytes(&bytes), ttl, look.now_ms),
+            _ => self.put(name, Object::String(bytes), ttl, look),
+        };
         let bucket = self.table.find(name.hash, name.key).expect("set just now");
         self.table.at_mut(bucket).set_raw(true);
+        before
     }
 
     /// Sets or clears the expiry of a key that is there.

@@ -6,9 +6,10 @@
 use std::ops::Deref;
 
 use crate::access::{Place, View};
+use crate::access_data;
 use crate::keyspace::{Observer, Writer};
 use crate::limits::Limits;
-use crate::object::Data;
+use crate::object::{Data, Object};
 use crate::packed::Packed;
 pub(crate) use crate::slot_data::Edit;
 use crate::slot_data::{Hashed, Look, SlotData, is_live};
@@ -121,7 +122,8 @@ impl<'a> Txn<'a> {
     pub(crate) fn set_raw(&mut self, key: &[u8], bytes: Vec<u8>, ttl: Ttl) {
         let place = self.here(key);
         let (name, look) = (self.view.keyspace.hashed(key), self.look());
-        self.change(place, |data| data.set_raw(name, bytes, ttl, look));
+        let before = self.change(place, |data| data.set_raw(name, bytes, ttl, look));
+        self.discard(before);
     }
 
     /// Changes the collection at `key`; `None` if there is no such key. Left empty, it is deleted.
@@ -149,11 +151,22 @@ impl<'a> Txn<'a> {
     /// Sets `key` to a collection that is not empty, whatever was there (the STORE commands).
     pub(crate) fn put<T: Data>(&mut self, key: &[u8], data: T, ttl: Ttl) {
         assert!(!data.is_empty() || T::KIND == Kind::Stream, "an empty collection is no key");
+        self.put_object(key, data.into_object(), ttl);
+    }
+
+    /// The same for an object of any type (RESTORE).
+    pub(crate) fn put_object(&mut self, key: &[u8], object: Object, ttl: Ttl) {
         let place = self.here(key);
-        let look = self.look();
-        let name = self.view.keyspace.hashed(key);
-        let before = self.change(place, |slot| slot.put(name, data.into_object(), ttl, look));
+        let (name, look) = (self.view.keyspace.hashed(key), self.look());
+        let before = self.change(place, |slot| slot.put(name, object, ttl, look));
         self.discard(before);
+    }
+
+    /// Says when and how often a key was used, where it is known; changes nothing else.
+    pub(crate) fn set_use(&self, key: &[u8], idle_seconds: Option<u64>, frequency: Option<u8>) {
+        if let Some(packed) = self.stored(self.here(key)) {
+            access_data::set(packed.access(), self.view.now_ms(), idle_seconds, frequency);
+        }
     }
 
     /// Changes the sizes at which collections change their encodings.

@@ -1,9 +1,9 @@
 //! Commands on keys of any type, and on whole databases.
 //!
-//! Leaves out: times (the expiry family), SORT, and everything that carries a value elsewhere
-//! (DUMP, RESTORE, MIGRATE).
+//! Leaves out: times (the expiry family), SORT, and MIGRATE.
 
 mod database;
+mod dump;
 mod keys;
 mod memory;
 mod object;
@@ -17,6 +17,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     transfer::COPY,
     database::DBSIZE,
     keys::DEL,
+    dump::DUMP,
     keys::EXISTS,
     database::FLUSHALL,
     database::FLUSHDB,
@@ -27,6 +28,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     scan::RANDOMKEY,
     transfer::RENAME,
     transfer::RENAMENX,
+    dump::RESTORE,
     scan::SCAN,
     database::SWAPDB,
     keys::TOUCH,
