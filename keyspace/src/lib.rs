@@ -20,6 +20,7 @@ mod bitmap;
 pub mod command;
 mod database;
 mod discard;
+mod draw;
 pub mod entry;
 mod expired;
 mod expiry;
@@ -33,12 +34,12 @@ mod internal;
 mod keyspace;
 pub mod limits;
 mod list;
-// Until the first type is kept in it.
+// Until lists are kept in it.
 #[allow(dead_code)]
 mod listpack;
 mod locks;
-// Until the first type is kept in them.
-#[allow(dead_code, unused_imports)]
+// Until sorted sets are kept in them.
+#[allow(dead_code)]
 mod members;
 mod number;
 mod object;

@@ -42,7 +42,7 @@ impl Kind {
 }
 
 /// A string, borrowed: an integer when it is stored as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StringValue<'v> {
     /// Stored as a number; its text is the canonical decimal form.
     Int(i64),

@@ -16,7 +16,7 @@ mod encoding;
 mod tests;
 
 use crate::value::StringValue;
-use crate::wire::Fault;
+use crate::wire::{Fault, put_string};
 pub(crate) use encoding::Element;
 use encoding::{Encoded, TERMINATOR, decode, element_bytes, is_closed, last_element_bytes};
 
@@ -78,6 +78,18 @@ impl Listpack {
     /// As DUMP has it.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Appends its bytes behind their length, for a unit or a digest: as DUMP has them, but that
+    /// the header has the number of elements even if it lost it once, and when it found it again
+    /// depends on the room there was.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        put_string(out, &self.0);
+        if self.known_len().is_none() {
+            let count = u16::try_from(self.len()).unwrap_or(COUNT_UNKNOWN);
+            let header = out.len() - self.bytes();
+            out[header + 4..header + HEADER_BYTES].copy_from_slice(&count.to_le_bytes());
+        }
     }
 
     /// Bytes of header, elements and terminator.

@@ -81,7 +81,12 @@ impl<T> Members<T> {
     /// a removal moves one, to a lower place: if it was below the cursor, it still is. (If it was
     /// not, it may now be visited twice, which SCAN allows.) So at cursor 0 all were visited. The
     /// cursor may well be above `len` by then; nothing lies there.
-    pub(crate) fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&T)) -> u64 {
+    pub(crate) fn scan<'m>(
+        &'m self,
+        cursor: u64,
+        count: usize,
+        mut visit: impl FnMut(&'m T),
+    ) -> u64 {
         let stop = match usize::try_from(cursor) {
             Ok(0) | Err(_) => self.len,
             Ok(unvisited) => unvisited.min(self.len),

@@ -1,53 +1,32 @@
-//! Commands on sets.
+//! The set family: SADD and SREM, SPOP and SRANDMEMBER, SINTER, SUNION and SDIFF.
+
+mod algebra;
+mod change;
+mod data;
+mod intset;
+mod look;
+mod random;
 
 use crate::command::Command;
-use crate::object::{Data, Object};
-use crate::value::Kind;
-use crate::wire::{Fault, WireReader};
+pub(crate) use data::Set;
 
 /// The family's rows; each stands beside its handler.
-pub(crate) static COMMANDS: &[Command] = &[];
-
-/// The value.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Set;
-
-impl Data for Set {
-    const KIND: Kind = Kind::Set;
-
-    fn of(object: &Object) -> Option<&Set> {
-        match object {
-            Object::Set(data) => Some(data),
-            _ => None,
-        }
-    }
-
-    fn of_mut(object: &mut Object) -> Option<&mut Set> {
-        match object {
-            Object::Set(data) => Some(data),
-            _ => None,
-        }
-    }
-
-    fn into_object(self) -> Object {
-        Object::Set(self)
-    }
-
-    fn encoding(&self) -> &'static str {
-        "listpack"
-    }
-
-    fn heap_bytes(&self) -> usize {
-        0
-    }
-
-    fn is_empty(&self) -> bool {
-        true
-    }
-
-    fn encode(&self, _: &mut Vec<u8>) {}
-
-    fn decode(_: &mut WireReader<'_>) -> Result<Set, Fault> {
-        Err("of a type that is not there yet")
-    }
-}
+pub(crate) static COMMANDS: &[Command] = &[
+    change::SADD,
+    look::SCARD,
+    algebra::SDIFF,
+    algebra::SDIFFSTORE,
+    algebra::SINTER,
+    algebra::SINTERCARD,
+    algebra::SINTERSTORE,
+    look::SISMEMBER,
+    look::SMEMBERS,
+    look::SMISMEMBER,
+    change::SMOVE,
+    random::SPOP,
+    random::SRANDMEMBER,
+    change::SREM,
+    look::SSCAN,
+    algebra::SUNION,
+    algebra::SUNIONSTORE,
+];

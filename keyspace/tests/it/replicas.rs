@@ -15,16 +15,6 @@ fn used() -> World {
     World::over(world.keyspace)
 }
 
-/// Comes back from a checkpoint of `other`.
-fn restored(other: &World) -> World {
-    let world = World::new(2);
-    let mut pin = other.keyspace.pin(None);
-    while let Some((unit, bytes)) = pin.next_unit() {
-        world.keyspace.load_unit(unit, &bytes).expect("a pin gave it");
-    }
-    World { now_ms: other.now_ms, entries: other.entries, ..world }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -37,7 +27,7 @@ proptest! {
         let restart = restart.index(steps.len());
         for (index, step) in steps.iter().enumerate() {
             if index == restart {
-                replicas[2] = restored(&replicas[0]);
+                replicas[2] = replicas[0].restored();
             }
             let answers: Vec<_> = replicas.iter_mut().map(|replica| replica.step(step)).collect();
             prop_assert_eq!(&answers[0], &answers[1]);

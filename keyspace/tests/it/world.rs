@@ -39,6 +39,16 @@ impl World {
         World { keyspace, now_ms: START_MS, db: 0, touched: Touched::default(), entries: 0 }
     }
 
+    /// Another replica, which comes back from a checkpoint of this one.
+    pub(crate) fn restored(&self) -> World {
+        let world = World::new(self.keyspace.databases());
+        let mut pin = self.keyspace.pin(None);
+        while let Some((unit, bytes)) = pin.next_unit() {
+            world.keyspace.load_unit(unit, &bytes).expect("a pin gave it");
+        }
+        World { now_ms: self.now_ms, entries: self.entries, ..world }
+    }
+
     /// Runs one request as the server would: reads beside the log, writes as an entry.
     pub(crate) fn run(&mut self, args: &[&[u8]]) -> Reply<'static> {
         let name = String::from_utf8_lossy(args[0]).into_owned();

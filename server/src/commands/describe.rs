@@ -254,11 +254,12 @@ fn key_specs(spec: &Spec, name: &str) -> Vec<Reply<'static>> {
     };
     match spec.keys {
         Keys::None => Vec::new(),
-        // COPY and RENAME treat their two keys differently: a spec for each.
-        Keys::Range { first, last: 2, step: 1 }
-            if first == 1 && key_flags(spec, name, 0) != key_flags(spec, name, 1) =>
+        // COPY and SUNIONSTORE treat their first key differently: a spec for it, one for the rest.
+        Keys::Range { first: 1, last, step: 1 }
+            if last != 1 && key_flags(spec, name, 0) != key_flags(spec, name, 1) =>
         {
-            vec![one(0, index(1), range(0, 1, 0)), one(1, index(2), range(0, 1, 0))]
+            let rest = if last < 0 { last.into() } else { i64::from(last) - 2 };
+            vec![one(0, index(1), range(0, 1, 0)), one(1, index(2), range(rest, 1, 0))]
         }
         Keys::Range { first, last, step } => {
             // Relative to the first key, unless counted from the end.
@@ -296,6 +297,12 @@ fn key_flags(spec: &Spec, name: &str, ordinal: usize) -> &'static [&'static str]
         ("setrange" | "expire" | "expireat" | "pexpire" | "pexpireat" | "persist", _) => {
             &["RW", "update"]
         }
+        ("sadd" | "hsetnx", _) | ("smove", 1) => &["RW", "insert"],
+        ("hset" | "hmset", _) | ("sinterstore", 0) => &["RW", "update"],
+        ("srem" | "hdel", _) => &["RW", "delete"],
+        ("spop", _) | ("smove", 0) => &["RW", "access", "delete"],
+        ("sunionstore" | "sdiffstore", 0) => &["OW", "update"],
+        ("sinterstore" | "sunionstore" | "sdiffstore", _) => &["RO", "access"],
         ("zadd" | "geoadd", _) => &["RW", "update"],
         ("zrem" | "zremrangebyrank" | "zremrangebyscore" | "zremrangebylex", _) => {
             &["RW", "delete"]
@@ -312,6 +319,7 @@ fn key_flags(spec: &Spec, name: &str, ordinal: usize) -> &'static [&'static str]
         ("copy" | "rename", _) => &["OW", "update"],
         ("renamenx", _) => &["OW", "insert"],
         ("exists" | "touch" | "type" | "strlen" | "watch" | "zcard", _) => &["RO"],
+        ("scard" | "sismember" | "hlen" | "hexists" | "hstrlen", _) => &["RO"],
         _ if name.starts_with("object|") => &["RO"],
         _ if spec.flags.has(Flags::WRITE) => &["RW", "access", "update"],
         _ => &["RO", "access"],

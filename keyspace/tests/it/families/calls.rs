@@ -22,11 +22,16 @@ fn commands() -> Vec<(Vec<&'static str>, &'static Command)> {
 
 /// A call as the rows describe it: every mandatory argument, some of the optional ones.
 fn described(args: &[Arg], random: &mut impl FnMut() -> u64, call: &mut Vec<String>) {
+    let mut counts_keys = false;
     for arg in args {
         if arg.optional && random().is_multiple_of(2) {
             continue;
         }
         let repeats = if arg.multiple { random() % 3 + 1 } else { 1 };
+        if counts_keys {
+            *call.last_mut().expect("the count") = repeats.to_string();
+        }
+        counts_keys = arg.name == "numkeys";
         for _ in 0..repeats {
             call.extend(arg.token.map(str::to_owned));
             match arg.kind {
