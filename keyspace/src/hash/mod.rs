@@ -1,53 +1,30 @@
-//! Commands on hashes.
+//! The hash family: fields with values.
+
+mod count;
+mod data;
+mod look;
+mod random;
+mod set;
 
 use crate::command::Command;
-use crate::object::{Data, Object};
-use crate::value::Kind;
-use crate::wire::{Fault, WireReader};
+pub(crate) use data::Hash;
 
 /// The family's rows; each stands beside its handler.
-pub(crate) static COMMANDS: &[Command] = &[];
-
-/// The value.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Hash;
-
-impl Data for Hash {
-    const KIND: Kind = Kind::Hash;
-
-    fn of(object: &Object) -> Option<&Hash> {
-        match object {
-            Object::Hash(data) => Some(data),
-            _ => None,
-        }
-    }
-
-    fn of_mut(object: &mut Object) -> Option<&mut Hash> {
-        match object {
-            Object::Hash(data) => Some(data),
-            _ => None,
-        }
-    }
-
-    fn into_object(self) -> Object {
-        Object::Hash(self)
-    }
-
-    fn encoding(&self) -> &'static str {
-        "listpack"
-    }
-
-    fn heap_bytes(&self) -> usize {
-        0
-    }
-
-    fn is_empty(&self) -> bool {
-        true
-    }
-
-    fn encode(&self, _: &mut Vec<u8>) {}
-
-    fn decode(_: &mut WireReader<'_>) -> Result<Hash, Fault> {
-        Err("of a type that is not there yet")
-    }
-}
+pub(crate) static COMMANDS: &[Command] = &[
+    set::HDEL,
+    look::HEXISTS,
+    look::HGET,
+    look::HGETALL,
+    count::HINCRBY,
+    count::HINCRBYFLOAT,
+    look::HKEYS,
+    look::HLEN,
+    look::HMGET,
+    set::HMSET,
+    random::HRANDFIELD,
+    look::HSCAN,
+    set::HSET,
+    set::HSETNX,
+    look::HSTRLEN,
+    look::HVALS,
+];

@@ -64,6 +64,11 @@ impl Extended {
         Some(Extended { negative, magnitude })
     }
 
+    /// Whether it is `inf` or `-inf`.
+    pub(crate) fn is_infinite(self) -> bool {
+        self.magnitude == Magnitude::Infinite
+    }
+
     /// The sum; `None` if it is not finite.
     pub(crate) fn add(self, other: Extended) -> Option<Extended> {
         let (
