@@ -54,6 +54,7 @@ mod slot_data;
 mod stream;
 mod string;
 mod table;
+mod timeout;
 mod txn;
 mod unit;
 mod value;

@@ -102,6 +102,33 @@ impl Extended {
         }
     }
 
+    /// The number times `factor`, rounded as a product of this format, then up to an integer;
+    /// what 64 bits cannot hold becomes the nearest that they can.
+    pub(crate) fn product_ceil(self, factor: u64) -> i64 {
+        let Magnitude::Finite { mantissa, exponent } = self.magnitude else {
+            return if self.negative { i64::MIN } else { i64::MAX };
+        };
+        let product = u128::from(mantissa) * u128::from(factor);
+        let whole = match round(product, exponent.into(), false) {
+            Magnitude::Infinite => u128::MAX,
+            Magnitude::Finite { mantissa: 0, .. } => 0,
+            Magnitude::Finite { mantissa, exponent } if exponent >= 0 => {
+                u128::from(mantissa) << exponent.min(64)
+            }
+            Magnitude::Finite { mantissa, exponent } => {
+                let mantissa = u128::from(mantissa);
+                let down = mantissa.checked_shr(exponent.unsigned_abs()).unwrap_or(0);
+                let exact = down.checked_shl(exponent.unsigned_abs()) == Some(mantissa);
+                // Up is towards zero below it.
+                if exact || self.negative { down } else { down + 1 }
+            }
+        };
+        match self.negative {
+            true => i64::try_from(whole).map_or(i64::MIN, |whole| -whole),
+            false => i64::try_from(whole).unwrap_or(i64::MAX),
+        }
+    }
+
     /// The number with up to 17 digits after the point, without trailing zeros, never with an
     /// exponent; `inf` or `-inf`.
     pub(crate) fn to_text(self) -> String {
@@ -304,6 +331,33 @@ mod tests {
         assert_eq!(sum("1e-17", "0"), "0.00000000000000001");
         assert_eq!(sum("1e-18", "0"), "0");
         assert_eq!(sum("0x10", "0x.8p1"), "17");
+    }
+
+    #[test]
+    fn products_are_rounded_before_they_are_rounded_up() {
+        let thousandfold =
+            |text: &str| Extended::parse(text.as_bytes()).unwrap().product_ceil(1000);
+        let table = [
+            ("0", 0),
+            ("0.001", 1),
+            ("0.1", 100),
+            ("1.1", 1100),
+            ("0.0001", 1),
+            ("1e-4900", 1),
+            ("-1e-4900", 0),
+            ("-0.0015", -1),
+            ("-2", -2000),
+            ("3.0005", 3001),
+            ("9223372036854775.8", 9_223_372_036_854_775_800),
+            ("9223372036854775.808", i64::MAX),
+            ("1e4932", i64::MAX),
+            ("-1e4932", i64::MIN),
+            ("inf", i64::MAX),
+            ("-inf", i64::MIN),
+        ];
+        for (text, product) in table {
+            assert_eq!(thousandfold(text), product, "{text}");
+        }
     }
 
     #[test]
