@@ -16,7 +16,8 @@ use std::borrow::Cow;
 
 use crate::access::Found;
 use crate::limits::Limits;
-use crate::object::Object;
+use crate::list::{ListBuilder, NodeLimit};
+use crate::object::{Data, Object};
 use crate::wire::Fault;
 use reader::Reader;
 
@@ -28,6 +29,7 @@ const VERSION_MAX: u16 = 11;
 /// Kinds of values in payloads.
 mod kind {
     pub(super) const STRING: u8 = 0;
+    pub(super) const LIST: u8 = 1;
 }
 
 /// A value out of a payload.
@@ -55,6 +57,11 @@ pub(crate) fn dump(found: &Found<'_>) -> Vec<u8> {
             out.push(kind::STRING);
             writer::put_value(&mut out, found.string().expect("looked at just now"));
         }
+        Some(Object::List(list)) => {
+            out.push(kind::LIST);
+            writer::put_length(&mut out, list.len() as u64);
+            list.iter().for_each(|element| writer::put_value(&mut out, element));
+        }
         Some(_) => unreachable!("no other value is written yet"),
     }
     out.extend_from_slice(&VERSION.to_le_bytes());
@@ -74,11 +81,21 @@ pub(crate) fn load<'p>(payload: &'p [u8], limits: &Limits) -> Result<Loaded<'p>,
     }
 }
 
-fn value<'p>(reader: &mut Reader<'p>, _: &Limits) -> Result<Loaded<'p>, Fault> {
+fn value<'p>(reader: &mut Reader<'p>, limits: &Limits) -> Result<Loaded<'p>, Fault> {
     match reader.byte()? {
         kind::STRING => reader.string().map(Loaded::String),
+        kind::LIST => list(reader, limits),
         _ => Err("a value of an unknown kind"),
     }
+}
+
+fn list<'p>(reader: &mut Reader<'p>, limits: &Limits) -> Result<Loaded<'p>, Fault> {
+    let mut list = ListBuilder::new(NodeLimit::of(limits));
+    for _ in 0..reader.count()? {
+        list.push(&reader.string()?);
+    }
+    let list = list.finish().ok_or("a list without elements")?;
+    Ok(Loaded::Object(list.into_object()))
 }
 
 fn without_footer(payload: &[u8]) -> Option<&[u8]> {

@@ -106,6 +106,11 @@ const NASTY: &[&[u8]] = &[
     b"#7",
     b"OVERFLOW",
     b"FAIL",
+    b"LEFT",
+    b"RIGHT",
+    b"BEFORE",
+    b"RANK",
+    b"MAXLEN",
     b"536870912",
     b"99999",
 ];
