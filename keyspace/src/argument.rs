@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use resp::Reply;
 
-use crate::number::parse_i64;
+use crate::number::{parse_double, parse_i64};
 
 /// A handler's result while it reads arguments: `?` leaves with the error to answer.
 pub(crate) type Answer<'v> = Result<Reply<'v>, Reply<'static>>;
@@ -32,6 +32,11 @@ pub(crate) fn small_integer(argument: &[u8]) -> Result<i32, Reply<'static>> {
         let text = format!("ERR value is out of range, value must between {min} and {max}");
         Reply::Error(Cow::Owned(text))
     })
+}
+
+/// A double: a score, an increment.
+pub(crate) fn double(argument: &[u8]) -> Result<f64, Reply<'static>> {
+    parse_double(argument).ok_or(Reply::error("ERR value is not a valid float"))
 }
 
 /// Whether the argument is this keyword, written in any case.

@@ -4,11 +4,11 @@
 //! as an integer and printed back unchanged. Floats (`INCRBYFLOAT`) are [`Extended`]; scores are
 //! doubles, and the ends of their ranges are read less strictly.
 
-#[allow(dead_code, reason = "the commands on sorted sets come next")]
 mod double;
 mod extended;
 mod natural;
 
+pub(crate) use double::{parse_bound, parse_double};
 pub(crate) use extended::Extended;
 
 /// Digits of the longest 64-bit integer, with its sign.

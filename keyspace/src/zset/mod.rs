@@ -1,56 +1,58 @@
 //! Commands on sorted sets.
 
-#[allow(dead_code, reason = "the commands come next")]
+mod add;
+mod bounds;
+mod combine;
+mod data;
+mod large;
+mod look;
+mod pop;
+mod random;
+mod range;
 mod ranks;
+mod remove;
+mod scan;
+mod small;
+
+pub(crate) use data::Zset;
 
 use crate::command::Command;
-use crate::object::{Data, Object};
-use crate::value::Kind;
-use crate::wire::{Fault, WireReader};
 
 /// The family's rows; each stands beside its handler.
-pub(crate) static COMMANDS: &[Command] = &[];
-
-/// The value.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Zset;
-
-impl Data for Zset {
-    const KIND: Kind = Kind::Zset;
-
-    fn of(object: &Object) -> Option<&Zset> {
-        match object {
-            Object::Zset(data) => Some(data),
-            _ => None,
-        }
-    }
-
-    fn of_mut(object: &mut Object) -> Option<&mut Zset> {
-        match object {
-            Object::Zset(data) => Some(data),
-            _ => None,
-        }
-    }
-
-    fn into_object(self) -> Object {
-        Object::Zset(self)
-    }
-
-    fn encoding(&self) -> &'static str {
-        "listpack"
-    }
-
-    fn heap_bytes(&self) -> usize {
-        0
-    }
-
-    fn is_empty(&self) -> bool {
-        true
-    }
-
-    fn encode(&self, _: &mut Vec<u8>) {}
-
-    fn decode(_: &mut WireReader<'_>) -> Result<Zset, Fault> {
-        Err("of a type that is not there yet")
-    }
-}
+pub(crate) static COMMANDS: &[Command] = &[
+    add::ZADD,
+    add::ZINCRBY,
+    look::ZSCORE,
+    look::ZMSCORE,
+    look::ZCARD,
+    look::ZCOUNT,
+    look::ZLEXCOUNT,
+    look::ZRANK,
+    look::ZREVRANK,
+    range::ZRANGE,
+    range::ZREVRANGE,
+    range::ZRANGEBYSCORE,
+    range::ZREVRANGEBYSCORE,
+    range::ZRANGEBYLEX,
+    range::ZREVRANGEBYLEX,
+    range::ZRANGESTORE,
+    remove::ZREM,
+    remove::ZREMRANGEBYRANK,
+    remove::ZREMRANGEBYSCORE,
+    remove::ZREMRANGEBYLEX,
+    pop::ZPOPMIN,
+    pop::ZPOPMAX,
+    pop::ZMPOP,
+    pop::BZPOPMIN,
+    pop::BZPOPMAX,
+    pop::BZMPOP,
+    random::ZRANDMEMBER,
+    scan::ZSCAN,
+    combine::ZUNION,
+    combine::ZINTER,
+    combine::ZDIFF,
+    combine::ZINTERCARD,
+    combine::ZUNIONSTORE,
+    combine::ZINTERSTORE,
+    combine::ZDIFFSTORE,
+];

@@ -23,7 +23,7 @@ use leaf::{ENTRIES_MAX, Leaf};
 use node::{Child, Edge, INNER_BYTES, LEAF_BYTES, Node};
 
 /// Entries by rank.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ranks {
     root: Node,
     len: usize,

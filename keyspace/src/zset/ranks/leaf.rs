@@ -16,7 +16,7 @@ pub(crate) struct Entry {
 }
 
 /// Up to [`ENTRIES_MAX`] entries.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Leaf {
     scores: [f64; ENTRIES_MAX],
     places: [u32; ENTRIES_MAX],

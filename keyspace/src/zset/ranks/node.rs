@@ -7,7 +7,7 @@ use super::leaf::{ENTRIES_MAX, Entry, Leaf};
 const CHILDREN_MAX: usize = 64;
 
 /// A leaf, or children in order, at least two but for the transient.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) enum Node {
     Leaf(Box<Leaf>),
     Inner(Vec<Child>),
@@ -15,7 +15,7 @@ pub(super) enum Node {
 
 /// A node as its parent knows it. Invariant: `first` and `count` are exact, so that a search
 /// touches one node a level, and no member that is gone is ever asked for its name.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Child {
     pub(super) node: Node,
     first_score: f64,
