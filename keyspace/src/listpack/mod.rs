@@ -351,6 +351,11 @@ impl Listpack {
         split
     }
 
+    /// Gives back the room to grow, of one that is not expected to.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
     fn insert_at(&mut self, offset: usize, encoded: &Encoded<'_>) -> Position {
         self.write(offset, 0, encoded);
         self.changed(0, 1);
@@ -429,6 +434,13 @@ pub(crate) struct Iter<'l> {
     bytes: &'l [u8],
     front: usize,
     back: usize,
+}
+
+impl Iter<'_> {
+    /// Where the next element is, if there is one.
+    pub(crate) fn next_position(&self) -> Position {
+        Position::new(self.front)
+    }
 }
 
 impl<'l> Iterator for Iter<'l> {
