@@ -12,3 +12,4 @@ mod stories;
 mod threads;
 mod time;
 mod world;
+mod zsets;

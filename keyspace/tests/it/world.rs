@@ -183,6 +183,12 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => (key(), value.clone()).prop_map(|(key, value)| format!("append {key} {value}")),
         3 => (key(), value.clone()).prop_map(|(key, value)| format!("rpush {key} {value} x")),
         2 => (key(), value.clone()).prop_map(|(key, value)| format!("lpush {key} {value} y x")),
+        4 => (key(), 0..9, value.clone())
+            .prop_map(|(key, score, value)| format!("zadd {key} {score} {value} 2 x")),
+        1 => key().prop_map(|key| format!("zpopmin {key}")),
+        1 => (key(), key(), key())
+            .prop_map(|(to, one, other)| format!("zunionstore {to} 2 {one} {other}")),
+        1 => key().prop_map(|key| format!("zrandmember {key} -3")),
         1 => (key(), value.clone()).prop_map(|(key, value)| format!("linsert {key} after x {value}")),
         1 => key().prop_map(|key| format!("lrem {key} -2 x")),
         2 => (key(), 0..3).prop_map(|(key, count)| format!("lpop {key} {count}")),
