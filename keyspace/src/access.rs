@@ -155,11 +155,15 @@ impl<'a> View<'a> {
     }
 
     pub(crate) fn found<'v>(&self, packed: &'v Packed) -> Found<'v> {
-        Found { packed, now_ms: self.now_ms }
+        Found::new(packed, self.now_ms)
     }
 }
 
 impl<'v> Found<'v> {
+    pub(crate) fn new(packed: &'v Packed, now_ms: u64) -> Found<'v> {
+        Found { packed, now_ms }
+    }
+
     /// Its type.
     pub fn kind(&self) -> Kind {
         match self.packed.value() {

@@ -1,7 +1,8 @@
 //! A Raft entry's payload: a batch of commands as bytes, versioned, decoded without copies.
 //!
 //! Layout: a header of `HEADER_BYTES` (version, flags, origin, clock), then records. A record is
-//! a command (tag, database, arguments) or a transaction (tag, term, watched keys, commands).
+//! a command (tag, database, arguments), a transaction (tag, term, watched keys, commands), or about
+//! clients that wait: a waiter (tag, number, database, arguments), a key (tag, database, key).
 //! Numbers in records are LEB128 varints; counts and lengths are checked against the bytes that
 //! are there before anything is taken.
 //!
@@ -26,6 +27,8 @@ const COUNT_TRUSTED_MAX: usize = 64;
 
 const TAG_COMMAND: u8 = 1;
 const TAG_TRANSACTION: u8 = 2;
+const TAG_WAITER: u8 = 3;
+const TAG_READY: u8 = 4;
 
 /// Which open batch of which process became this entry, so that the leader finds who waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +59,23 @@ pub enum Record<'a> {
         watched: Vec<(u8, &'a [u8])>,
         /// The queued commands with their databases.
         commands: Vec<(u8, ArgVec<'a>)>,
+    },
+    /// A client waits (BLPOP): whenever a record behind this one changes a key that the command
+    /// waits for, the command is attempted, until it is answered.
+    Waiter {
+        /// Its place among all that wait, in the order of their arrival; new for every wait.
+        waiter: u64,
+        /// Its database.
+        db: u8,
+        /// The command to attempt.
+        args: ArgVec<'a>,
+    },
+    /// An earlier entry changed this key: the commands that wait for it are attempted now.
+    Ready {
+        /// Its database.
+        db: u8,
+        /// The key.
+        key: &'a [u8],
     },
 }
 
@@ -124,6 +144,25 @@ impl EntryWriter {
         for (db, args) in commands {
             put_command(buffer, db, args);
         }
+    }
+
+    /// Appends a waiter, whose command is the only record of `command`; see [`Record::Waiter`].
+    pub fn waiter(&mut self, waiter: u64, command: &EntryWriter) {
+        let (tag, rest) = command.raw().split_first().expect("one record");
+        assert!(command.records == 1 && *tag == TAG_COMMAND, "only a lone command waits");
+        self.records += 1;
+        let buffer = self.open();
+        buffer.push(TAG_WAITER);
+        put_number(buffer, waiter);
+        buffer.extend_from_slice(rest);
+    }
+
+    /// Appends a key that is ready; see [`Record::Ready`].
+    pub fn ready(&mut self, db: u8, key: &[u8]) {
+        self.records += 1;
+        let buffer = self.open();
+        buffer.extend_from_slice(&[TAG_READY, db]);
+        put_bytes(buffer, key);
     }
 
     /// Appends another writer's records.
@@ -266,6 +305,12 @@ pub struct RecordReader<'a> {
 }
 
 impl<'a> RecordReader<'a> {
+    /// Whether the next record is one about clients that wait: [`Record::Waiter`] or
+    /// [`Record::Ready`].
+    pub fn next_is_about_waiters(&self) -> bool {
+        matches!(self.rest, [TAG_WAITER | TAG_READY, ..])
+    }
+
     /// The next record; `None` at the end. After an error nothing more can be read.
     ///
     /// Inlined, as are the readers of its parts: a record is 150 bytes, and to hand it up through
@@ -282,6 +327,8 @@ impl<'a> RecordReader<'a> {
                 Ok(Some(Record::Command { db, args }))
             }
             TAG_TRANSACTION => self.transaction().map(Some),
+            TAG_WAITER => self.waiter().map(Some),
+            TAG_READY => Ok(Some(Record::Ready { db: self.byte()?, key: self.bytes()? })),
             _ => Err(BadEntry("with a record of an unknown kind")),
         }
     }
@@ -302,6 +349,14 @@ impl<'a> RecordReader<'a> {
             commands.push((db, args));
         }
         Ok(Record::Transaction { term, watched, commands })
+    }
+
+    fn waiter(&mut self) -> Result<Record<'a>, BadEntry> {
+        let waiter = self.number()?;
+        let (db, count) = self.command_head()?;
+        let mut args = ArgVec::new();
+        self.args(count, &mut args)?;
+        Ok(Record::Waiter { waiter, db, args })
     }
 
     #[inline]
@@ -400,7 +455,11 @@ mod tests {
             for (db, args) in &commands {
                 first.command(*db, &slices(args));
             }
+            let mut blocked = EntryWriter::default();
+            blocked.command(3, &[b"blpop", b"k", b"0"]);
             let mut writer = EntryWriter::default();
+            writer.waiter(term, &blocked);
+            writer.ready(3, b"k");
             writer.append(&first);
             let queued: Vec<(u8, Vec<&[u8]>)> =
                 commands.iter().map(|(db, args)| (*db, slices(args))).collect();
@@ -409,7 +468,7 @@ mod tests {
                 watched.iter().map(|(db, key)| (*db, &key[..])),
                 queued.iter().map(|(db, args)| (*db, &args[..])),
             );
-            prop_assert_eq!(writer.records(), commands.len() + 1);
+            prop_assert_eq!(writer.records(), commands.len() + 3);
             let copy = EntryWriter::from_raw(writer.raw()).unwrap();
             prop_assert_eq!(copy.records(), writer.records());
             let payload = writer.finish(ORIGIN, CLOCK);
@@ -421,6 +480,14 @@ mod tests {
             prop_assert_eq!(reader.clock().seed, CLOCK.seed);
             prop_assert_eq!(reader.has_watched(), !watched.is_empty());
             let mut records = reader.records();
+            prop_assert!(records.next_is_about_waiters());
+            let args = [&b"blpop"[..], b"k", b"0"][..].into();
+            let waiter = records.next_record().unwrap();
+            prop_assert_eq!(waiter, Some(Record::Waiter { waiter: term, db: 3, args }));
+            prop_assert!(records.next_is_about_waiters());
+            let ready = records.next_record().unwrap();
+            prop_assert_eq!(ready, Some(Record::Ready { db: 3, key: b"k" }));
+            prop_assert!(!records.next_is_about_waiters());
             for (db, args) in &commands {
                 let args = slices(args).into();
                 let record = records.next_record().unwrap();
@@ -438,7 +505,7 @@ mod tests {
         #[test]
         fn garbage_is_refused_or_read_but_never_panics(
             mut bytes in prop::collection::vec(any::<u8>(), 0..300),
-            tag in 1..3_u8,
+            tag in 1..5_u8,
         ) {
             if let Some(first) = bytes.first_mut() {
                 *first = tag;

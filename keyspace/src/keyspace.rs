@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use resp::Reply;
 
-use crate::access::{Place, Txn, View};
+use crate::access::{Found, Place, Txn, View};
 use crate::command::{Args, Command, Run};
 use crate::database::Database;
 use crate::discard::{Discarded, Discards};
@@ -19,6 +19,7 @@ use crate::slot::slot_of;
 use crate::slot_data::{Hashed, SlotData};
 use crate::table;
 use crate::unit::{self, Meta};
+use crate::value::Kind;
 use crate::wire::Fault;
 
 /// One command to run in one database.
@@ -166,6 +167,24 @@ impl Keyspace {
         let random = txn.random_state().expect("a write starts with one");
         drop(txn);
         writer.random = random;
+    }
+
+    /// What a command that has to wait is to attempt later in place of its arguments; see
+    /// [`Block::later`](crate::Block::later). Asked before anything else is written.
+    pub fn later(&self, call: &Call<'_>) -> Option<Vec<Vec<u8>>> {
+        let Run::Block(block) = call.command.run else { return None };
+        let locks = Locks::take(self, std::slice::from_ref(call));
+        let mut view = View::new(self, locks, self.last_now_ms(), None);
+        view.enter(call.db);
+        (block.later)(&view, call.args)
+    }
+
+    /// What a key holds, by the last entry's time; `None`: there is no such key.
+    pub fn kind(&self, db: u8, key: &[u8]) -> Option<Kind> {
+        let now_ms = self.last_now_ms();
+        let data = self.lock_slot(db, slot_of(key))?;
+        let packed = data.get_live(self.hashed(key), now_ms)?;
+        Some(Found::new(packed, now_ms).kind())
     }
 
     /// Pins the state between two entries. `since`: only units changed after that pin's epoch.

@@ -10,6 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use keyspace::Clock;
@@ -20,6 +21,7 @@ use resp::Reply;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::blocked::{Blocked, Boarded, Failure};
 use crate::exchange::Deliveries;
 use crate::node::unix_ms;
 use crate::segment::{Outcome, Segment};
@@ -44,20 +46,30 @@ const TOO_LARGE: &str = "ERR the command is too large for the log: it was not ex
 pub struct Batcher {
     waiting: Mutex<VecDeque<Box<Segment>>>,
     arrived: Notify,
-    in_flight: Mutex<HashMap<u64, Vec<Box<Segment>>>>,
+    in_flight: Mutex<HashMap<u64, Flight>>,
+    blocked: Arc<Blocked>,
     /// Drawn at random when the process started, so that an entry of an earlier life is never
     /// taken for one of ours.
     boot: u64,
     settings: Arc<Settings>,
 }
 
+/// Who waits for a batch's entry.
+pub struct Flight {
+    /// The segments in it, in order.
+    pub segments: Vec<Box<Segment>>,
+    /// The parked ones that it may serve.
+    pub boarded: Boarded,
+}
+
 impl Batcher {
     /// A batcher of a process that drew `boot`.
-    pub fn new(boot: u64, settings: Arc<Settings>) -> Batcher {
+    pub fn new(boot: u64, settings: Arc<Settings>, blocked: Arc<Blocked>) -> Batcher {
         Batcher {
             waiting: Mutex::default(),
             arrived: Notify::new(),
             in_flight: Mutex::default(),
+            blocked,
             boot,
             settings,
         }
@@ -69,12 +81,40 @@ impl Batcher {
         self.arrived.notify_one();
     }
 
-    /// The segments of a committed entry, if this process proposed it and still waits.
-    pub fn take(&self, origin: Origin) -> Option<Vec<Box<Segment>>> {
+    /// Looks again whether there is anything to propose.
+    pub fn wake(&self) {
+        self.arrived.notify_one();
+    }
+
+    /// Who waits for a committed entry, if this process proposed it and still waits.
+    pub fn take(&self, origin: Origin) -> Option<Flight> {
         if origin.boot != self.boot {
             return None;
         }
         self.in_flight.lock().remove(&origin.batch)
+    }
+
+    /// Makes one entry of segments and of those who wait for what they may feed, and keeps them as
+    /// `batch`; `None`: there is nothing.
+    pub fn close(&self, batch: u64, segments: Vec<Box<Segment>>, now_ms: u64) -> Option<Bytes> {
+        if segments.is_empty() && !self.blocked.is_due() {
+            return None;
+        }
+        let mut writer =
+            EntryWriter::with_capacity(segments.iter().map(|s| s.writes.bytes()).sum());
+        let boarded = self.blocked.board(batch, &segments, &mut writer);
+        if segments.is_empty() && boarded.is_empty() {
+            return None;
+        }
+        for segment in &segments {
+            writer.append(&segment.writes);
+        }
+        let origin = Origin { boot: self.boot, batch };
+        // The seed need not be secret, only the same on every replica and never the same twice.
+        let seed = self.boot ^ batch.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let payload = writer.finish(origin, Clock { now_ms, seed });
+        self.in_flight.lock().insert(batch, Flight { segments, boarded });
+        Some(payload)
     }
 
     /// Proposes batches for as long as the node lives.
@@ -104,21 +144,24 @@ impl Batcher {
     }
 
     /// A batch came back. If it was applied, `take` already removed its segments.
-    fn landed(&self, batch: u64, result: Result<(), ProposeError>) {
-        let Some(segments) = self.in_flight.lock().remove(&batch) else { return };
-        let outcome = match result {
-            Err(ProposeError::NotLeader { .. }) => Outcome::NotLeader,
-            Err(ProposeError::TooLarge) => Outcome::Done,
-            _ => Outcome::Unknown,
+    pub fn landed(&self, batch: u64, result: Result<(), ProposeError>) {
+        let Some(flight) = self.in_flight.lock().remove(&batch) else { return };
+        let (outcome, failure) = match result {
+            Err(ProposeError::NotLeader { .. }) => (Outcome::NotLeader, Failure::NotExecuted),
+            Err(ProposeError::TooLarge) => (Outcome::Done, Failure::NotExecuted),
+            _ => (Outcome::Unknown, Failure::Unknown),
         };
         let mut deliveries = Deliveries::default();
-        for mut segment in segments {
+        for mut segment in flight.segments {
             segment.outcome = outcome;
             if outcome == Outcome::Done {
                 segment.refuse(&Reply::error(TOO_LARGE));
+            } else if segment.is_repeatable() {
+                segment.outcome = Outcome::NotLeader;
             }
             deliveries.deliver(segment);
         }
+        self.blocked.fail(flight.boarded, failure, &mut deliveries);
         deliveries.flush();
     }
 }
@@ -139,21 +182,9 @@ impl Proposer {
         nothing_in_flight: bool,
     ) -> Option<impl Future<Output = (u64, Result<(), ProposeError>)> + use<>> {
         let segments = self.board(nothing_in_flight);
-        if segments.is_empty() {
-            return None;
-        }
-        let mut writer =
-            EntryWriter::with_capacity(segments.iter().map(|s| s.writes.bytes()).sum());
-        for segment in &segments {
-            writer.append(&segment.writes);
-        }
         let batch = self.next_batch;
+        let payload = self.batcher.close(batch, segments, unix_ms())?;
         self.next_batch += 1;
-        let origin = Origin { boot: self.batcher.boot, batch };
-        // The seed need not be secret, only the same on every replica and never the same twice.
-        let seed = self.batcher.boot ^ batch.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let payload = writer.finish(origin, Clock { now_ms: unix_ms(), seed });
-        self.batcher.in_flight.lock().insert(batch, segments);
         let group = self.group.clone();
         Some(async move {
             let proposed = tokio::time::timeout(PROPOSE_TIMEOUT, group.propose(payload)).await;
@@ -177,6 +208,13 @@ impl Proposer {
                 break;
             }
             let mut segment = waiting.pop_front().expect("it has a front");
+            let ticket = segment.blocking.as_ref().map(|blocking| &blocking.ticket);
+            if ticket.is_some_and(|ticket| ticket.ending().is_some()) {
+                // Not executed, so that nothing is popped for a client that is gone.
+                segment.outcome = Outcome::NotLeader;
+                deliveries.deliver(segment);
+                continue;
+            }
             match &segment.watch {
                 Some(flag) if flag.is_set() => {
                     Reply::NullArray.encode(segment.protocol, &mut segment.out);

@@ -1,7 +1,7 @@
 //! One client's connection: reads, hands every complete request to `dispatch`, keeps the replies
 //! in order, and writes once per turn.
 //!
-//! A turn is everything that one read brought. Memory is bounded: a connection holds what one read
+//! A turn is everything that one read brought; a command that may wait (BLPOP) divides it. Memory is bounded: a connection holds what one read
 //! brought (or one larger request), at most [`OUTPUT_HIGH_BYTES`] of replies plus the last one,
 //! and one segment. Idle connections hold no buffers.
 
@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use resp::{Limits, Parser, Reply};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use crate::blocked::{Ending, Ticket};
 use crate::commands::Scope;
 use crate::dispatch::{Dispatch, Exec, Reads, Step};
 use crate::exchange::Exchange;
@@ -60,6 +62,19 @@ fn keep_buffer(buffer: BytesMut) {
             buffers.push(buffer);
         }
     });
+}
+
+/// Between two looks whether a client left that sent more than we read while it waits, and between
+/// two attempts to end the wait of one that did.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Why the work on what was read stopped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    /// There is no whole request left.
+    Read,
+    /// The pending segment may wait.
+    Block,
 }
 
 /// Why a connection ends.
@@ -167,6 +182,15 @@ impl Connection {
 
     /// Works through everything that was read.
     async fn turn(&mut self) -> Result<(), End> {
+        while self.work().await? == Pause::Block {
+            self.block().await?;
+        }
+        self.flush(None).await;
+        self.write().await
+    }
+
+    /// Works through what was read, up to a command that may wait.
+    async fn work(&mut self) -> Result<Pause, End> {
         let now_ms = unix_ms();
         self.dispatch.begin_turn(now_ms);
         if self.dispatch.out.capacity() == 0 {
@@ -182,15 +206,17 @@ impl Connection {
         let session = &self.dispatch.session;
         session.client.note_turn(now_ms, self.dispatch.commands, self.dispatch.last);
         count(&self.dispatch.node.stats.commands, self.dispatch.commands);
-        worked?;
-        self.flush(None).await;
-        self.write().await
+        worked
     }
 
-    async fn requests(&mut self, parser: &mut Parser, input: &BytesMut) -> Result<(), End> {
+    async fn requests(&mut self, parser: &mut Parser, input: &BytesMut) -> Result<Pause, End> {
         while !self.dispatch.session.closing {
             match parser.next(input, &self.limits()) {
-                Ok(Some(args)) => self.request(&args).await?,
+                Ok(Some(args)) => {
+                    if self.request(&args).await? == Pause::Block {
+                        return Ok(Pause::Block);
+                    }
+                }
                 Ok(None) => break,
                 Err(broken) => {
                     self.flush(None).await;
@@ -200,7 +226,7 @@ impl Connection {
                 }
             }
         }
-        Ok(())
+        Ok(Pause::Read)
     }
 
     fn query_bytes_max(&self) -> u64 {
@@ -217,7 +243,7 @@ impl Connection {
     }
 
     /// Carries out one request.
-    async fn request(&mut self, args: &[&[u8]]) -> Result<(), End> {
+    async fn request(&mut self, args: &[&[u8]]) -> Result<Pause, End> {
         loop {
             match self.dispatch.request(args) {
                 Step::Done => {}
@@ -235,6 +261,10 @@ impl Connection {
                     self.dispatch.reply(&reply);
                 }
                 Step::Exec(exec) => self.exec(exec).await,
+                Step::Block => {
+                    self.dispatch.end_request();
+                    return Ok(Pause::Block);
+                }
                 Step::Close => return Err(End::Closed),
             }
             break;
@@ -248,7 +278,51 @@ impl Connection {
             self.write().await?;
             self.dispatch.look_at_lease();
         }
+        Ok(Pause::Read)
+    }
+
+    /// Finishes the pending segment, which may wait, and watches meanwhile whether its client is
+    /// still there.
+    async fn block(&mut self) -> Result<(), End> {
+        // Earlier replies do not wait with it.
+        self.write().await?;
+        self.rest();
+        let segment = std::mem::take(&mut self.dispatch.segment);
+        let blocking = segment.blocking.as_ref().expect("dispatch marked it");
+        let ticket = blocking.ticket.clone();
+        let client = self.dispatch.session.client.clone();
+        client.set_ticket(Some(ticket.clone()));
+        let (segment, gone) = self.wait(segment, &ticket).await;
+        client.set_ticket(None);
+        if gone {
+            return Err(End::Closed);
+        }
+        self.finished(segment, None);
         Ok(())
+    }
+
+    /// Executes a segment that may wait; also says whether its client is gone.
+    async fn wait(&mut self, segment: Box<Segment>, ticket: &Ticket) -> (Box<Segment>, bool) {
+        let Connection { stream, input, desk, dispatch, .. } = self;
+        let Dispatch { node, shard, .. } = dispatch;
+        let mut executing = std::pin::pin!(router::execute(node, desk, *shard, segment));
+        let mut gone = false;
+        loop {
+            let watching = async {
+                match gone {
+                    false => left(stream, input).await,
+                    true => tokio::time::sleep(LOOK_AGAIN).await,
+                }
+            };
+            tokio::select! {
+                biased;
+                segment = &mut executing => return (segment, gone),
+                () = watching => {
+                    gone = true;
+                    node.end_wait(ticket, Ending::Gone);
+                }
+            }
+        }
     }
 
     /// Finishes the pending segment; its replies follow those that are ready.
@@ -258,8 +332,13 @@ impl Connection {
             return;
         }
         let segment = std::mem::take(&mut dispatch.segment);
-        let mut segment =
-            router::execute(&dispatch.node, &self.desk, dispatch.shard, segment).await;
+        let segment = router::execute(&dispatch.node, &self.desk, dispatch.shard, segment).await;
+        self.finished(segment, merge);
+    }
+
+    /// Takes a finished segment's replies.
+    fn finished(&mut self, mut segment: Box<Segment>, merge: Option<&Exec>) {
+        let dispatch = &mut self.dispatch;
         if dispatch.shard == dispatch.node.shard {
             let session = &mut dispatch.session;
             session.last_write_index = session.last_write_index.max(segment.index);
@@ -365,5 +444,29 @@ impl Connection {
         self.dispatch.session.client.note_written(written);
         count(&self.dispatch.node.stats.output_bytes, written);
         Ok(())
+    }
+}
+
+/// Completes when the client is gone. What it sends meanwhile is kept for later, up to a read's
+/// worth: it is in front of the end of the stream.
+async fn left(stream: &TcpStream, input: &mut BytesMut) {
+    loop {
+        if input.len() >= READ_BYTES {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            match stream.ready(Interest::READABLE).await {
+                Ok(ready) if !ready.is_read_closed() => continue,
+                _ => return,
+            }
+        }
+        if stream.readable().await.is_err() {
+            return;
+        }
+        input.reserve(READ_BYTES / 4);
+        match stream.try_read_buf(input) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
     }
 }

@@ -12,9 +12,10 @@ use bytes::BytesMut;
 use futures::future::LocalBoxFuture;
 use keyspace::command::Flags;
 use keyspace::slot::slot_of;
-use keyspace::{Args, Call, Command, Run, Spec};
+use keyspace::{Args, Block, Call, Command, Run, Spec};
 use resp::Reply;
 
+use crate::blocked::Blocking;
 use crate::commands::{self, Row, Scope, ServerCommand, ServerRun, Transaction};
 use crate::node::Node;
 use crate::segment::Segment;
@@ -44,6 +45,8 @@ pub enum Step {
     Watch(u32, Vec<(u8, Vec<u8>)>),
     /// Finish the pending segment, which is this transaction.
     Exec(Exec),
+    /// Finish the pending segment, which may wait.
+    Block,
     /// Close without an answer.
     Close,
 }
@@ -206,6 +209,11 @@ impl Dispatch {
         }
         let db = self.session.db;
         let silent = self.silent();
+        if let Run::Block(block) = command.run
+            && let Some(timeout_ms) = (block.timeout_ms)(args)
+        {
+            return self.run_blocking(command, block, timeout_ms, shard, args);
+        }
         match command.run.attempt() {
             Run::Read(_) if self.segment.is_empty() && self.may_read_here(shard) => {
                 let Dispatch { node, out, session, now_ms, .. } = self;
@@ -234,6 +242,29 @@ impl Dispatch {
             }
         }
         Step::Done
+    }
+
+    /// A command that may wait goes alone through the log, even if it only looks: what was there
+    /// when it looked, and what came after, is then the same on every replica.
+    fn run_blocking(
+        &mut self,
+        command: &'static Command,
+        block: &'static Block,
+        timeout_ms: u64,
+        shard: u32,
+        args: Args<'_>,
+    ) -> Step {
+        if !self.segment.is_empty() {
+            return Step::Flush;
+        }
+        if let Some(refusal) = self.node.refuses_write(command) {
+            return self.reply(&refusal);
+        }
+        self.open_segment(shard);
+        self.segment.write(self.session.db, args, self.silent());
+        let ticket = self.node.blocked.ticket();
+        self.segment.blocking = Some(Blocking::new(ticket, block, timeout_ms));
+        Step::Block
     }
 
     /// Starts a segment for `shard`, unless one is open.

@@ -7,6 +7,7 @@
 
 mod admin;
 mod batch;
+mod blocked;
 mod cli;
 mod commands;
 mod config;

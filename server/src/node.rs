@@ -12,6 +12,7 @@ use resp::Reply;
 use tokio::time::Instant;
 
 use crate::batch::Batcher;
+use crate::blocked::{Blocked, Ending, Ticket};
 use crate::config::Config;
 use crate::forward::link::Links;
 use crate::leaders::Leaders;
@@ -51,6 +52,8 @@ pub struct Node {
     pub clients: Clients,
     /// Watched keys.
     pub watches: Arc<Watches>,
+    /// Parked segments of clients that wait.
+    pub blocked: Arc<Blocked>,
     /// Counters for INFO and metrics.
     pub stats: Arc<Stats>,
     /// 40 hexadecimal digits drawn when the process started (INFO `run_id`).
@@ -153,6 +156,17 @@ impl Node {
         }
         keys.iter().for_each(|(db, key)| self.watches.add(*db, key, &watch.flag));
         Some((Home::Here, term))
+    }
+
+    /// Ends the wait of a client of this node, here or at the leader.
+    pub fn end_wait(&self, ticket: &Ticket, ending: Ending) {
+        self.blocked.end(ticket, ending);
+        self.links.end_wait(ticket, ending);
+    }
+
+    /// Clients of this node that wait because there was nothing for their command.
+    pub fn blocked_clients(&self) -> usize {
+        self.clients.all().iter().filter(|client| client.is_blocked()).count()
     }
 
     /// Ends a watch.

@@ -12,6 +12,7 @@ use resp::Reply;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::blocked::Ending;
 use crate::exchange::{Exchange, Waiter};
 use crate::machine::run_reads;
 use crate::node::{Node, count, unix_ms};
@@ -73,8 +74,12 @@ pub async fn execute(
     shard: u32,
     mut segment: Box<Segment>,
 ) -> Box<Segment> {
-    let deadline = Instant::now() + node.forward_timeout();
+    let mut deadline = Instant::now() + node.forward_timeout();
     loop {
+        if let Some(ending) = ending(node, &segment) {
+            segment.end_wait(ending);
+            return segment;
+        }
         segment = attempt(node, desk, shard, segment, deadline).await;
         match segment.outcome {
             Outcome::Done => return segment,
@@ -83,6 +88,11 @@ pub async fn execute(
                 return segment;
             }
             Outcome::NotLeader | Outcome::Pending => {}
+        }
+        let blocking = segment.blocking.as_ref();
+        if blocking.is_some_and(|blocking| blocking.ticket.take_was_parked()) {
+            // It had a leader until now.
+            deadline = Instant::now() + node.forward_timeout();
         }
         if Instant::now() >= deadline {
             segment.refuse(&Reply::error(NO_LEADER));
@@ -93,6 +103,12 @@ pub async fn execute(
         segment.outcome = Outcome::Pending;
         node.leader_changed(LEADER_POLL).await;
     }
+}
+
+/// Why a segment that may wait is to end rather than to be sent (on).
+fn ending(node: &Node, segment: &Segment) -> Option<Ending> {
+    let ticket = &segment.blocking.as_ref()?.ticket;
+    ticket.ending().or(node.blocked.is_stopping().then_some(Ending::Stopping))
 }
 
 async fn attempt(

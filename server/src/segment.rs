@@ -5,6 +5,8 @@
 //! pipeline costs one round whatever it mixes. The same segment serves the leader's own clients
 //! (`batch`) and those of followers (`forward`).
 //!
+//! A command that may wait (BLPOP) travels alone, in a segment that is marked so.
+//!
 //! Invariant: replying to a segment's operations in order replies to its commands in order; a
 //! connection has at most one segment under way.
 
@@ -15,6 +17,7 @@ use keyspace::Args;
 use keyspace::entry::EntryWriter;
 use resp::{Protocol, Reply};
 
+use crate::blocked::{Blocking, Ending};
 use crate::exchange::Waiter;
 use crate::watch::{Home, Watch, WatchFlag};
 
@@ -80,6 +83,8 @@ pub struct Segment {
     pub watch: Option<Arc<WatchFlag>>,
     /// The session at the forwarding node whose watch, kept by the leader, applies.
     pub watch_session: Option<u64>,
+    /// Its only operation is a command that may wait.
+    pub blocking: Option<Blocking>,
     /// Who waits for it.
     pub waiter: Option<Waiter>,
 }
@@ -97,6 +102,7 @@ impl Segment {
         self.index = 0;
         self.watch = None;
         self.watch_session = None;
+        self.blocking = None;
         self.waiter = None;
     }
 
@@ -108,6 +114,27 @@ impl Segment {
     /// Whether it must go through the log.
     pub fn has_writes(&self) -> bool {
         self.writes.records() > 0
+    }
+
+    /// Whether it may be sent again, whatever became of it: it only looks.
+    pub fn is_repeatable(&self) -> bool {
+        !self.has_writes() || self.blocking.as_ref().is_some_and(|blocking| !blocking.writes())
+    }
+
+    /// Whether its client wants no replies; of a segment with one operation.
+    pub fn is_silent(&self) -> bool {
+        self.ops.first().is_some_and(|op| op.silent)
+    }
+
+    /// Ends it without an answer from the keyspace; of a segment that may wait.
+    pub fn end_wait(&mut self, ending: Ending) {
+        let nil = self.blocking.as_ref().expect("only a marked segment waits").nil;
+        self.out.clear();
+        match ending.reply(nil) {
+            Some(reply) if !self.is_silent() => reply.encode(self.protocol, &mut self.out),
+            _ => {}
+        }
+        self.outcome = Outcome::Done;
     }
 
     /// Bytes of requests and known replies held.

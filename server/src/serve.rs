@@ -14,6 +14,7 @@ use raft::{
 use tokio_stream::wrappers::TcpListenerStream;
 
 use crate::batch::Batcher;
+use crate::blocked::{Blocked, Ending};
 use crate::config::Config;
 use crate::forward::MESSAGE_BYTES_MAX;
 use crate::forward::link::Links;
@@ -157,12 +158,14 @@ async fn start(config: Config, bound: Bound) -> Result<(Arc<Node>, Groups), Stri
     let databases = if clustered { 1 } else { config.settings.databases() };
     let keyspace = Arc::new(Keyspace::new(databases));
     free::start(&keyspace).map_err(|error| error.to_string())?;
-    let batcher = Arc::new(Batcher::new(random_u64()?, config.settings.clone()));
+    let blocked = Arc::new(Blocked::default());
+    let batcher = Arc::new(Batcher::new(random_u64()?, config.settings.clone(), blocked.clone()));
     let (watches, stats) = (Arc::new(Watches::default()), Arc::new(Stats::default()));
     let machine = Arc::new(ShardMachine {
         keyspace: keyspace.clone(),
         batcher: batcher.clone(),
         watches: watches.clone(),
+        blocked: blocked.clone(),
         stats: stats.clone(),
     });
     let options = group_options(&config, &place);
@@ -170,6 +173,8 @@ async fn start(config: Config, bound: Bound) -> Result<(Arc<Node>, Groups), Stri
     let groups = Groups::new(identity.clone());
     groups.insert(&group);
     tokio::spawn(batcher.clone().run(group.clone()));
+    tokio::spawn(blocked.clone().follow_leadership(group.clone(), place.id));
+    tokio::spawn(blocked.clone().keep_time());
     let node = Node {
         id: place.id,
         identity: identity.clone(),
@@ -184,6 +189,7 @@ async fn start(config: Config, bound: Bound) -> Result<(Arc<Node>, Groups), Stri
         links: Links::new(identity.clone(), peers, tokio::runtime::Handle::current()),
         clients: Clients::default(),
         watches,
+        blocked,
         stats,
         run_id: format!("{:016x}{:016x}{:08x}", random_u64()?, random_u64()?, std::process::id()),
         started_at_ms: unix_ms(),
@@ -290,6 +296,13 @@ fn serve_peers(
 
 /// Hands leadership over, so that nobody waits for an election, then stops the group.
 async fn stop(node: &Node) {
+    // Other nodes' clients go on to the next leader by themselves.
+    node.blocked.stop();
+    for client in node.clients.all() {
+        if let Some(ticket) = client.blocked_on() {
+            node.end_wait(&ticket, Ending::Stopping);
+        }
+    }
     if node.group.leads() {
         let status = node.group.status();
         let successor = status.matched.iter().max_by_key(|(_, matched)| *matched);

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use resp::Protocol;
 use tokio::net::TcpStream;
 
+use crate::blocked::Ticket;
 use crate::transaction::Multi;
 use crate::watch::Watch;
 
@@ -147,6 +148,8 @@ pub struct Client {
     pub commands: AtomicU64,
     names: Mutex<ClientNames>,
     last_command: Mutex<Option<&'static Spec>>,
+    /// While its command is under way that may wait.
+    ticket: Mutex<Option<Arc<Ticket>>>,
     stream: Arc<TcpStream>,
 }
 
@@ -198,6 +201,21 @@ impl Client {
     /// Notes bytes written.
     pub fn note_written(&self, bytes: u64) {
         self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Notes that a command that may wait is under way, or no longer.
+    pub fn set_ticket(&self, ticket: Option<Arc<Ticket>>) {
+        *self.ticket.lock() = ticket;
+    }
+
+    /// The ticket of the command that it waits for, if it does.
+    pub fn blocked_on(&self) -> Option<Arc<Ticket>> {
+        self.ticket.lock().clone().filter(|ticket| ticket.is_parked())
+    }
+
+    /// Whether it waits.
+    pub fn is_blocked(&self) -> bool {
+        self.ticket.lock().as_ref().is_some_and(|ticket| ticket.is_parked())
     }
 
     /// The socket's file descriptor number, as CLIENT LIST shows it.
@@ -258,6 +276,7 @@ impl Clients {
             commands: AtomicU64::new(0),
             names: Mutex::default(),
             last_command: Mutex::new(None),
+            ticket: Mutex::new(None),
             stream,
         });
         self.by_id.lock().insert(id, client.clone());
@@ -275,6 +294,11 @@ impl Clients {
     /// How many are connected.
     pub fn len(&self) -> usize {
         usize::try_from(self.count.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
+    /// One of them.
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.lock().get(&id).cloned()
     }
 
     /// Everyone, oldest first.

@@ -10,6 +10,7 @@ use resp::Reply;
 
 use super::connection::BASE;
 use super::{Scope, ServerCommand, ServerRun, client_list, errors};
+use crate::blocked::Ending;
 use crate::session::ReplyMode;
 
 /// The container.
@@ -169,6 +170,29 @@ const SUBCOMMANDS: &[ServerCommand] = &[
         },
         run: ServerRun::Session(setname),
     },
+    ServerCommand {
+        spec: Spec {
+            name: "unblock",
+            since: "5.0.0",
+            complexity: "O(log N) where N is the number of client connections",
+            summary: "Ends another client's wait in a blocking command.",
+            arity: -3,
+            flags: ADMIN,
+            args: &[
+                Arg::new("client-id", ArgKind::Integer),
+                Arg::new(
+                    "unblock-type",
+                    ArgKind::OneOf(&[
+                        Arg::keyword("timeout", "TIMEOUT"),
+                        Arg::keyword("error", "ERROR"),
+                    ]),
+                )
+                .optional(),
+            ],
+            ..BASE
+        },
+        run: ServerRun::Ordered(unblock),
+    },
 ];
 
 /// About the caller alone.
@@ -227,6 +251,32 @@ fn setinfo(scope: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
         }
         Err(error) => error,
     }
+}
+
+/// CLIENT UNBLOCK id [TIMEOUT | ERROR]
+fn unblock(scope: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
+    let ending = match &args[3..] {
+        [] => Ending::TimedOut,
+        [word] if word.eq_ignore_ascii_case(b"TIMEOUT") => Ending::TimedOut,
+        [word] if word.eq_ignore_ascii_case(b"ERROR") => Ending::Unblocked,
+        [_] => {
+            return Reply::error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+        }
+        _ => {
+            let name = errors::word(args[1]);
+            let text = format!(
+                "ERR unknown subcommand or wrong number of arguments for '{name}'. Try CLIENT HELP."
+            );
+            return Reply::Error(text.into());
+        }
+    };
+    let Some(id) = errors::strict_integer(args[2]) else { return errors::NOT_AN_INTEGER };
+    let client = u64::try_from(id).ok().and_then(|id| scope.node.clients.get(id));
+    let Some(ticket) = client.and_then(|client| client.blocked_on()) else {
+        return Reply::Integer(0);
+    };
+    scope.node.end_wait(&ticket, ending);
+    Reply::Integer(1)
 }
 
 fn no_evict(scope: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
@@ -296,4 +346,6 @@ const HELP: &[&str] = &[
     "    Tell which library the client uses.",
     "SETNAME <name>",
     "    Name this connection.",
+    "UNBLOCK <client-id> [TIMEOUT|ERROR]",
+    "    End the wait of a client in a blocking command.",
 ];

@@ -271,6 +271,7 @@ fn line(client: &Client, command: &str, now_ms: u64) -> String {
 fn flags(client: &Client) -> String {
     let letters = [
         ('x', client.multi_len.load(Ordering::Relaxed) >= 0),
+        ('b', client.is_blocked()),
         ('r', client.readonly.load(Ordering::Relaxed)),
         ('e', client.no_evict.load(Ordering::Relaxed)),
         ('T', client.no_touch.load(Ordering::Relaxed)),

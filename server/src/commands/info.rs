@@ -78,7 +78,7 @@ fn server_section(node: &Node, now_ms: u64, lines: &mut String) {
 fn clients(node: &Node, _: u64, lines: &mut String) {
     field(lines, "connected_clients", node.clients.len());
     field(lines, "maxclients", node.config.settings.maxclients());
-    field(lines, "blocked_clients", 0);
+    field(lines, "blocked_clients", node.blocked_clients());
     field(lines, "tracking_clients", 0);
 }
 

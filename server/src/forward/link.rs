@@ -1,14 +1,17 @@
 //! The sending side: one link per node that we forward to.
 //!
 //! Invariant: a segment that was given to the stream and not answered has an unknown outcome if
-//! it holds writes; one that was not given to it has certainly not been executed.
+//! it holds writes; one that was not given to it has certainly not been executed. One that waits
+//! at the leader may have been served when the stream breaks.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use keyspace::entry::EntryWriter;
 use parking_lot::Mutex;
 use raft::{Identity, NodeId, Peers};
+use resp::Reply;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -17,6 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::proto::forward_client::ForwardClient;
 use super::proto::{self, ExecuteRequest, ExecuteResponse};
 use super::{MESSAGE_BYTES_MAX, REQUESTS_MAX, encode_ops, resp_version, stamped};
+use crate::blocked::{Blocking, Ending, Nil, Ticket, UNBLOCKED};
 use crate::exchange::Deliveries;
 use crate::segment::{Outcome, Segment};
 
@@ -38,9 +42,25 @@ pub struct Links {
 
 /// What a link is asked to carry.
 enum Parcel {
-    Segment { request: ExecuteRequest, segment: Box<Segment>, deadline: Instant },
-    Watch { request: ExecuteRequest, answer: oneshot::Sender<Option<u64>>, deadline: Instant },
-    Unwatch { request: ExecuteRequest },
+    /// Without a deadline while it waits at the leader, who ends the wait.
+    Segment {
+        request: ExecuteRequest,
+        segment: Box<Segment>,
+        deadline: Option<Instant>,
+    },
+    /// Ends the wait of the segment with this ticket, if it was carried here.
+    EndWait {
+        ticket: u64,
+        ending: Ending,
+    },
+    Watch {
+        request: ExecuteRequest,
+        answer: oneshot::Sender<Option<u64>>,
+        deadline: Instant,
+    },
+    Unwatch {
+        request: ExecuteRequest,
+    },
 }
 
 impl Links {
@@ -59,9 +79,19 @@ impl Links {
             literals: segment.literals.to_vec().into(),
             session: segment.watch_session.unwrap_or(0),
             watched_exec: segment.watch_session.is_some(),
+            block_ms: segment.blocking.as_ref().map(Blocking::left_ms),
             ..self.request(shard, deadline)
         };
-        self.post(to, Parcel::Segment { request, segment, deadline });
+        self.post(to, Parcel::Segment { request, segment, deadline: Some(deadline) });
+    }
+
+    /// Ends a wait at whichever leader it is. Lost with the stream, which ends it too.
+    pub fn end_wait(&self, ticket: &Ticket, ending: Ending) {
+        let senders: Vec<_> = self.by_node.lock().values().cloned().collect();
+        for sender in senders {
+            // A queue that is full or gone: whoever wants the wait to end asks again.
+            let _ = sender.try_send(Parcel::EndWait { ticket: ticket.id, ending });
+        }
     }
 
     /// Watches keys at the leader for a session here; the leader's term, or `None`: try again.
@@ -126,9 +156,20 @@ impl Links {
 fn give_back(parcel: Parcel, outcome: Outcome, deliveries: &mut Deliveries) {
     match parcel {
         Parcel::Segment { mut segment, .. } => {
-            // A read may be repeated.
-            let repeatable = !segment.has_writes();
-            segment.outcome = if repeatable { Outcome::NotLeader } else { outcome };
+            let blocking = segment.blocking.as_ref();
+            let parked = blocking.is_some_and(|blocking| blocking.ticket.is_parked());
+            if let Some(blocking) = blocking {
+                blocking.ticket.set_parked(false);
+            }
+            if segment.is_repeatable() {
+                segment.outcome = Outcome::NotLeader;
+            } else if parked {
+                // The leader may have served it at the last moment.
+                segment.refuse(&Reply::error(UNBLOCKED));
+                segment.outcome = Outcome::Done;
+            } else {
+                segment.outcome = outcome;
+            }
             deliveries.deliver(segment);
             deliveries.flush();
         }
@@ -136,7 +177,7 @@ fn give_back(parcel: Parcel, outcome: Outcome, deliveries: &mut Deliveries) {
         Parcel::Watch { answer, .. } => {
             let _ = answer.send(None);
         }
-        Parcel::Unwatch { .. } => {}
+        Parcel::Unwatch { .. } | Parcel::EndWait { .. } => {}
     }
 }
 
@@ -149,7 +190,7 @@ async fn run(identity: Identity, peers: Peers, to: NodeId, mut parcels: mpsc::Re
     parcels.close();
     let mut deliveries = Deliveries::default();
     #[expect(clippy::iter_over_hash_type, reason = "each is given back alone, in any order")]
-    for (_, parcel) in carried.0.drain() {
+    for (_, parcel) in carried.parcels.drain() {
         give_back(parcel, Outcome::Unknown, &mut deliveries);
     }
     while let Some(parcel) = parcels.recv().await {
@@ -159,7 +200,14 @@ async fn run(identity: Identity, peers: Peers, to: NodeId, mut parcels: mpsc::Re
 
 /// Given to the stream and not answered yet.
 #[derive(Default)]
-struct Carried(HashMap<u64, Parcel>);
+struct Carried {
+    /// By the request's id.
+    parcels: HashMap<u64, Parcel>,
+    /// The requests that may wait, by their tickets.
+    tickets: HashMap<u64, u64>,
+    /// Requests given up here, whose waits the other node is still to be told to end.
+    given_up: Vec<u64>,
+}
 
 async fn carry(
     identity: &Identity,
@@ -188,9 +236,16 @@ async fn carry(
             },
             next = next_parcel(&requests, parcels) => {
                 let Some((room, parcel)) = next else { return Ok(()) };
-                room.send(carried.load(parcel));
+                if let Some(request) = carried.load(parcel) {
+                    room.send(request);
+                }
             }
             _ = sweep.tick() => carried.sweep(),
+            room = requests.reserve(), if !carried.given_up.is_empty() => {
+                let Ok(room) = room else { return Ok(()) };
+                let id = carried.given_up.pop().expect("there is one");
+                room.send(end_wait(id, Ending::Gone));
+            }
         }
     }
 }
@@ -206,29 +261,85 @@ async fn next_parcel<'a>(
     Some((room, parcel))
 }
 
+fn end_wait(id: u64, ending: Ending) -> ExecuteRequest {
+    let ending = match ending {
+        Ending::Gone => proto::Ending::Gone,
+        Ending::TimedOut => proto::Ending::TimedOut,
+        Ending::Unblocked => proto::Ending::Unblocked,
+        Ending::Stopping => proto::Ending::Stopping,
+    };
+    ExecuteRequest { id, ending: ending.into(), ..ExecuteRequest::default() }
+}
+
 impl Carried {
-    /// Keeps a parcel under its id and returns the message to send.
-    fn load(&mut self, mut parcel: Parcel) -> ExecuteRequest {
+    /// Keeps a parcel under its id and returns the message to send, if there is one.
+    fn load(&mut self, mut parcel: Parcel) -> Option<ExecuteRequest> {
         let request = match &mut parcel {
             Parcel::Segment { request, .. }
             | Parcel::Watch { request, .. }
             | Parcel::Unwatch { request } => std::mem::take(request),
+            Parcel::EndWait { ticket, ending } => {
+                return self.tickets.get(ticket).map(|id| end_wait(*id, *ending));
+            }
         };
-        if !matches!(parcel, Parcel::Unwatch { .. }) {
-            self.0.insert(request.id, parcel);
+        if let Parcel::Segment { segment, .. } = &parcel
+            && let Some(Blocking { ticket, .. }) = &segment.blocking
+        {
+            if ticket.ending().is_some() {
+                give_back(parcel, Outcome::NotLeader, &mut Deliveries::default());
+                return None;
+            }
+            self.tickets.insert(ticket.id, request.id);
         }
-        request
+        if !matches!(parcel, Parcel::Unwatch { .. }) {
+            self.parcels.insert(request.id, parcel);
+        }
+        Some(request)
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Parcel> {
+        let parcel = self.parcels.remove(&id)?;
+        if let Parcel::Segment { segment, .. } = &parcel
+            && let Some(Blocking { ticket, .. }) = &segment.blocking
+        {
+            self.tickets.remove(&ticket.id);
+        }
+        Some(parcel)
+    }
+
+    /// The request waits at the leader: it ends the wait, however long that takes.
+    fn parked(&mut self, response: ExecuteResponse) {
+        let Some(Parcel::Segment { segment, deadline, .. }) = self.parcels.get_mut(&response.id)
+        else {
+            return;
+        };
+        let Some(blocking) = &mut segment.blocking else { return };
+        blocking.nil = if response.null_array { Nil::Array } else { Nil::Bulk };
+        blocking.ticket.set_parked(true);
+        *deadline = None;
+        // A record that does not decode is left to the next leader, which refuses it.
+        if !response.later.is_empty()
+            && let Ok(later) = EntryWriter::from_raw(&response.later)
+        {
+            segment.writes = later;
+        }
     }
 
     /// Hands a response to who waits; one that came too late is dropped.
     fn answered(&mut self, response: ExecuteResponse) {
-        match self.0.remove(&response.id) {
+        if response.outcome() == proto::Outcome::Parked {
+            return self.parked(response);
+        }
+        match self.remove(response.id) {
             Some(Parcel::Segment { mut segment, .. }) => {
                 segment.outcome = match response.outcome() {
                     proto::Outcome::Done => Outcome::Done,
                     proto::Outcome::Unknown => Outcome::Unknown,
-                    proto::Outcome::NotLeader => Outcome::NotLeader,
+                    proto::Outcome::NotLeader | proto::Outcome::Parked => Outcome::NotLeader,
                 };
+                if let Some(blocking) = &segment.blocking {
+                    blocking.ticket.set_parked(false);
+                }
                 segment.index = response.index;
                 segment.ends = response.ends;
                 segment.out.extend_from_slice(&response.replies);
@@ -241,7 +352,7 @@ impl Carried {
                 // The connection may be gone; its end is told by an unwatch.
                 let _ = answer.send(kept.then_some(response.term));
             }
-            Some(Parcel::Unwatch { .. }) | None => {}
+            Some(Parcel::Unwatch { .. } | Parcel::EndWait { .. }) | None => {}
         }
     }
 
@@ -249,11 +360,18 @@ impl Carried {
     fn sweep(&mut self) {
         let now = Instant::now();
         let late = |parcel: &Parcel| match parcel {
-            Parcel::Segment { deadline, .. } | Parcel::Watch { deadline, .. } => *deadline <= now,
-            Parcel::Unwatch { .. } => true,
+            Parcel::Segment { deadline, .. } => deadline.is_some_and(|deadline| deadline <= now),
+            Parcel::Watch { deadline, .. } => *deadline <= now,
+            Parcel::Unwatch { .. } | Parcel::EndWait { .. } => true,
         };
         let mut deliveries = Deliveries::default();
-        for (_, parcel) in self.0.extract_if(|_, parcel| late(parcel)) {
+        for (id, parcel) in self.parcels.extract_if(|_, parcel| late(parcel)) {
+            if let Parcel::Segment { segment, .. } = &parcel
+                && let Some(Blocking { ticket, .. }) = &segment.blocking
+            {
+                self.tickets.remove(&ticket.id);
+                self.given_up.push(id);
+            }
             give_back(parcel, Outcome::Unknown, &mut deliveries);
         }
     }

@@ -11,16 +11,17 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt};
-use keyspace::Run;
 use keyspace::entry::{EntryWriter, Record};
 use keyspace::slot::slot_of;
-use tokio::sync::mpsc;
+use keyspace::{Block, Run};
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::proto::forward_server::Forward;
 use super::proto::{self, ExecuteRequest, ExecuteResponse, FollowLeaderRequest, Leader};
 use super::{REQUESTS_MAX, decode_ops, protocol};
+use crate::blocked::{Blocking, Ending, Nil, ParkedNote, Ticket};
 use crate::node::Node;
 use crate::router::{TaskDesk, lead};
 use crate::segment::{OpKind, Outcome, Segment};
@@ -87,11 +88,28 @@ async fn serve(
     mut requests: Streaming<ExecuteRequest>,
     responses: mpsc::Sender<Result<ExecuteResponse, Status>>,
 ) {
-    let mut sessions = Sessions { node: node.clone(), watches: HashMap::new() };
+    let mut sessions =
+        Sessions { node: node.clone(), watches: HashMap::new(), tickets: HashMap::new() };
     let mut under_way = FuturesUnordered::new();
+    // Apart, since they may take for ever: one of each of the other node's clients at most.
+    let mut waiting = FuturesUnordered::new();
+    let mut notes = FuturesUnordered::new();
     loop {
         tokio::select! {
             biased;
+            // Before the answer that may follow at once.
+            Some(note) = notes.next() => {
+                if let Some(note) = note && responses.send(Ok(note)).await.is_err() {
+                    return;
+                }
+            }
+            Some(response) = waiting.next() => {
+                let response: ExecuteResponse = response;
+                sessions.tickets.remove(&response.id);
+                if responses.send(Ok(response)).await.is_err() {
+                    return;
+                }
+            }
             Some(response) = under_way.next() => {
                 if responses.send(Ok(response)).await.is_err() {
                     return;
@@ -100,17 +118,43 @@ async fn serve(
             request = requests.message(), if under_way.len() < REQUESTS_MAX => {
                 // A broken stream ends like a finished one: the sender settles what it sent.
                 let Ok(Some(request)) = request else { return };
+                if request.ending() != proto::Ending::None {
+                    sessions.end_wait(&request);
+                    continue;
+                }
+                if request.block_ms.is_some() {
+                    let (sender, note) = oneshot::channel();
+                    notes.push(parked(request.id, note));
+                    let ticket = node.blocked.ticket_with_note(sender);
+                    sessions.tickets.insert(request.id, ticket.clone());
+                    waiting.push(answer(node.clone(), request, Watched::No, Some(ticket)));
+                    continue;
+                }
                 let watch = sessions.prepare(&request);
-                under_way.push(answer(node.clone(), request, watch));
+                under_way.push(answer(node.clone(), request, watch, None));
             }
         }
     }
 }
 
-/// What the sender's sessions watch here.
+/// The message that a request waits; `None`: it came to an answer without that.
+async fn parked(id: u64, note: oneshot::Receiver<ParkedNote>) -> Option<ExecuteResponse> {
+    let ParkedNote { nil, later } = note.await.ok()?;
+    Some(ExecuteResponse {
+        id,
+        outcome: proto::Outcome::Parked.into(),
+        later,
+        null_array: nil == Nil::Array,
+        ..ExecuteResponse::default()
+    })
+}
+
+/// What the sender's sessions watch here, and for what its clients wait.
 struct Sessions {
     node: Arc<Node>,
     watches: HashMap<u64, Watch>,
+    /// By the request's id.
+    tickets: HashMap<u64, Arc<Ticket>>,
 }
 
 /// What a request has to do with watches.
@@ -162,6 +206,19 @@ impl Sessions {
         Some(term)
     }
 
+    /// Ends a wait, unless its answer is on the way already.
+    fn end_wait(&self, request: &ExecuteRequest) {
+        let ending = match request.ending() {
+            proto::Ending::None | proto::Ending::Gone => Ending::Gone,
+            proto::Ending::TimedOut => Ending::TimedOut,
+            proto::Ending::Unblocked => Ending::Unblocked,
+            proto::Ending::Stopping => Ending::Stopping,
+        };
+        if let Some(ticket) = self.tickets.get(&request.id) {
+            self.node.blocked.end(ticket, ending);
+        }
+    }
+
     fn unwatch(&mut self, session: u64) {
         if let Some(watch) = self.watches.remove(&session) {
             self.node.watches.remove(&watch);
@@ -175,10 +232,19 @@ impl Drop for Sessions {
         for (_, watch) in self.watches.drain() {
             self.node.watches.remove(&watch);
         }
+        #[expect(clippy::iter_over_hash_type, reason = "each is ended alone, in any order")]
+        for (_, ticket) in self.tickets.drain() {
+            self.node.blocked.end(&ticket, Ending::Gone);
+        }
     }
 }
 
-async fn answer(node: Arc<Node>, request: ExecuteRequest, watched: Watched) -> ExecuteResponse {
+async fn answer(
+    node: Arc<Node>,
+    request: ExecuteRequest,
+    watched: Watched,
+    ticket: Option<Arc<Ticket>>,
+) -> ExecuteResponse {
     let id = request.id;
     let not_leader = ExecuteResponse {
         id,
@@ -192,7 +258,7 @@ async fn answer(node: Arc<Node>, request: ExecuteRequest, watched: Watched) -> E
     if request.shard != node.shard || !node.group.leads() {
         return not_leader;
     }
-    let mut segment = match open(&node, request) {
+    let mut segment = match open(&node, request, ticket) {
         Ok(segment) => segment,
         Err(why) => {
             tracing::warn!("refused a forwarded request: {why}");
@@ -219,55 +285,88 @@ async fn answer(node: Arc<Node>, request: ExecuteRequest, watched: Watched) -> E
         index: segment.index,
         ends: segment.ends,
         replies: segment.out.freeze(),
-        term: 0,
+        ..ExecuteResponse::default()
     }
 }
 
 /// The request as a segment, after checking everything in it.
-fn open(node: &Node, request: ExecuteRequest) -> Result<Box<Segment>, &'static str> {
+fn open(
+    node: &Node,
+    request: ExecuteRequest,
+    ticket: Option<Arc<Ticket>>,
+) -> Result<Box<Segment>, &'static str> {
     let ops = decode_ops(&request.ops).ok_or("malformed operations")?;
     let protocol = protocol(request.resp).ok_or("unknown RESP version")?;
-    let writes = checked(node, &request.writes, true)?;
-    let reads = checked(node, &request.reads, false)?;
+    let use_of_writes = if ticket.is_some() { Use::Block } else { Use::Write };
+    let writes = checked(node, &request.writes, use_of_writes)?;
+    let reads = checked(node, &request.reads, Use::Read)?;
     let total = |kind| ops.iter().filter(|op| op.kind == kind).map(|op| op.count as usize).sum();
     let (w, r, l): (usize, usize, usize) =
         (total(OpKind::Write), total(OpKind::Read), total(OpKind::Literal));
     if (w, r, l) != (writes.records(), reads.records(), request.literals.len()) {
         return Err("operations and records differ");
     }
+    let blocking = match ticket {
+        Some(ticket) if (w, r, l) == (1, 0, 0) => {
+            let block = block_of(&writes).ok_or("a command that does not wait")?;
+            Some(Blocking::new(ticket, block, request.block_ms.unwrap_or(0)))
+        }
+        Some(_) => return Err("more than the command that waits"),
+        None => None,
+    };
     Ok(Box::new(Segment {
         ops,
         writes,
         reads,
         literals: request.literals.into(),
         protocol,
+        blocking,
         ..Segment::default()
     }))
 }
 
+/// How the only command of these records waits.
+fn block_of(writes: &EntryWriter) -> Option<&'static Block> {
+    let Ok(Some(Record::Command { args, .. })) = writes.reader().next_record() else { return None };
+    match keyspace::lookup(&args)?.run {
+        Run::Block(block) => Some(block),
+        _ => None,
+    }
+}
+
+/// What records are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Write,
+    Read,
+    /// To be attempted through the log, even if they only look.
+    Block,
+}
+
 /// Records that dispatch would have let through.
-fn checked(node: &Node, records: &Bytes, writing: bool) -> Result<EntryWriter, &'static str> {
+fn checked(node: &Node, records: &Bytes, wanted: Use) -> Result<EntryWriter, &'static str> {
     let writer = EntryWriter::from_raw(records).map_err(|_| "malformed records")?;
     let mut reader = writer.reader();
     while let Ok(Some(record)) = reader.next_record() {
         match record {
-            Record::Command { args, .. } => check(node, &args, writing)?,
+            Record::Command { args, .. } => check(node, &args, wanted)?,
             Record::Transaction { commands, .. } => {
                 for (_, args) in &commands {
                     // A writing transaction may read as well.
-                    check(node, args, writing).or_else(|_| check(node, args, false))?;
+                    check(node, args, wanted).or_else(|_| check(node, args, Use::Read))?;
                 }
             }
+            Record::Waiter { .. } | Record::Ready { .. } => return Err("a leader's own record"),
         }
     }
     Ok(writer)
 }
 
-fn check(node: &Node, args: &[&[u8]], writing: bool) -> Result<(), &'static str> {
+fn check(node: &Node, args: &[&[u8]], wanted: Use) -> Result<(), &'static str> {
     let command = keyspace::lookup(args).ok_or("unknown command")?;
     let fits = match command.run.attempt() {
-        Run::Write(_) => writing,
-        Run::Read(_) => !writing,
+        Run::Write(_) => wanted != Use::Read,
+        Run::Read(_) => wanted != Use::Write,
         Run::Container(_) | Run::Block(_) => false,
     };
     if !fits || !command.spec.accepts(args.len()) {

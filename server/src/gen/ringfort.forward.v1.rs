@@ -36,6 +36,13 @@ pub struct ExecuteRequest {
     /// The only operation is an EXEC under the session's watch.
     #[prost(bool, tag = "12")]
     pub watched_exec: bool,
+    /// The only operation may wait for this many milliseconds, 0 for ever; `timeout_ms` then bounds
+    /// only the time until PARKED.
+    #[prost(uint64, optional, tag = "13")]
+    pub block_ms: ::core::option::Option<u64>,
+    /// Ends the wait of the earlier request with this id (no ops).
+    #[prost(enumeration = "Ending", tag = "14")]
+    pub ending: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchedKey {
@@ -62,6 +69,12 @@ pub struct ExecuteResponse {
     /// The leader's term, for a WATCH.
     #[prost(uint64, tag = "6")]
     pub term: u64,
+    /// With PARKED: the record to send to another leader in place of the first one, if not empty.
+    #[prost(bytes = "bytes", tag = "7")]
+    pub later: ::prost::bytes::Bytes,
+    /// With PARKED: whether the answer to a wait whose time is over is a null array.
+    #[prost(bool, tag = "8")]
+    pub null_array: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FollowLeaderRequest {
@@ -76,6 +89,46 @@ pub struct Leader {
     #[prost(uint64, tag = "2")]
     pub node: u64,
 }
+/// Why a wait ends before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Ending {
+    None = 0,
+    /// Nobody reads the answer any more.
+    Gone = 1,
+    /// As if its time were over.
+    TimedOut = 2,
+    /// With an error, by CLIENT UNBLOCK.
+    Unblocked = 3,
+    /// With an error, since the client's node stops.
+    Stopping = 4,
+}
+impl Ending {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Gone => "GONE",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Unblocked => "UNBLOCKED",
+            Self::Stopping => "STOPPING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "NONE" => Some(Self::None),
+            "GONE" => Some(Self::Gone),
+            "TIMED_OUT" => Some(Self::TimedOut),
+            "UNBLOCKED" => Some(Self::Unblocked),
+            "STOPPING" => Some(Self::Stopping),
+            _ => None,
+        }
+    }
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Outcome {
@@ -85,6 +138,8 @@ pub enum Outcome {
     Done = 1,
     /// The writes may or may not have been executed.
     Unknown = 2,
+    /// There was nothing to answer yet, and the request waits; another response will follow.
+    Parked = 3,
 }
 impl Outcome {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -96,6 +151,7 @@ impl Outcome {
             Self::NotLeader => "NOT_LEADER",
             Self::Done => "DONE",
             Self::Unknown => "UNKNOWN",
+            Self::Parked => "PARKED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -104,6 +160,7 @@ impl Outcome {
             "NOT_LEADER" => Some(Self::NotLeader),
             "DONE" => Some(Self::Done),
             "UNKNOWN" => Some(Self::Unknown),
+            "PARKED" => Some(Self::Parked),
             _ => None,
         }
     }

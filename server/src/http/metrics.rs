@@ -87,6 +87,11 @@ fn gauges(node: &Node) -> Vec<Metric> {
     let leads = u64::from(group.leader == Some(node.id));
     vec![
         gauge("ringfort_connected_clients", "Clients connected.", node.clients.len() as u64),
+        gauge(
+            "ringfort_blocked_clients",
+            "Clients that wait, in BLPOP and its like.",
+            node.blocked_clients() as u64,
+        ),
         gauge("ringfort_keys", "Keys.", all(&|db| keyspace.len(db))),
         gauge("ringfort_keys_with_ttl", "Keys that expire.", all(&|db| keyspace.volatile_len(db))),
         gauge(

@@ -6,20 +6,25 @@ use bytes::Bytes;
 use keyspace::entry::{EntryWriter, Origin};
 use keyspace::{Clock, Keyspace};
 use raft::{Committed, Machine};
+use resp::Reply;
 
 use super::*;
-use crate::segment::Op;
+use crate::segment::{Op, OpKind, Segment};
 use crate::settings::Settings;
 use crate::watch::{Watch, WatchFlag};
 
 const NOW_MS: u64 = 1_800_000_000_000;
 const TERM: u64 = 3;
 
-fn machine() -> ShardMachine {
+/// A machine that leads.
+pub(crate) fn machine() -> ShardMachine {
+    let blocked = Arc::new(Blocked::default());
+    blocked.lead(Some(TERM));
     ShardMachine {
         keyspace: Arc::new(Keyspace::new(16)),
-        batcher: Arc::new(Batcher::new(1, Arc::new(Settings::default()))),
+        batcher: Arc::new(Batcher::new(1, Arc::new(Settings::default()), blocked.clone())),
         watches: Arc::default(),
+        blocked,
         stats: Arc::default(),
     }
 }
@@ -39,18 +44,8 @@ fn follow(machine: &ShardMachine, term: u64, writes: &EntryWriter) {
 fn lead(machine: &ShardMachine, segment: &mut Segment) -> String {
     let payload = payload(&segment.writes);
     let reader = EntryReader::new(&payload).unwrap();
-    let mut applying = Applying {
-        machine,
-        clock: reader.clock(),
-        term: TERM,
-        records: reader.records(),
-        changes: Changes {
-            watches: &machine.watches,
-            in_entry: reader.has_watched().then(HashSet::new),
-        },
-        commands: 0,
-    };
-    applying.lead(segment).unwrap();
+    let mut applying = Applying::new(machine, &reader, TERM, true);
+    assert_eq!(applying.lead(segment), Ok(Then::Deliver));
     String::from_utf8(segment.out.to_vec()).unwrap()
 }
 
