@@ -457,3 +457,6 @@ impl Parked {
         self.segment
     }
 }
+
+#[cfg(test)]
+mod tests;
