@@ -63,7 +63,7 @@ const HELP: Command = Command {
         group: Group::Server,
         since: "4.0.0",
         complexity: "O(1)",
-        summary: "Lists the subcommands.",
+        summary: "Lists the subcommands of MEMORY.",
         arity: 2,
         keys: Keys::None,
         flags: Flags::LOADING.and(Flags::STALE),

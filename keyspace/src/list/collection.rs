@@ -48,6 +48,17 @@ impl List {
         }
     }
 
+    /// The nodes as DUMP has them: whether each is a single large element, and its bytes, else its
+    /// listpack's.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (bool, &[u8])> {
+        let (pack, list) = match self {
+            List::Small(pack) => (Some(pack), None),
+            List::Quick(list) => (None, Some(list)),
+        };
+        let small = pack.map(|pack| (false, pack.as_bytes()));
+        small.into_iter().chain(list.into_iter().flat_map(|list| list.nodes()))
+    }
+
     /// The elements from the one with `index` before it on.
     pub(super) fn iter_from(&self, index: usize) -> Iter<'_> {
         match self {

@@ -131,6 +131,14 @@ impl Node {
         }
     }
 
+    /// Whether it is a single large element, and its bytes, else its listpack's.
+    pub(super) fn stored(&self) -> (bool, &[u8]) {
+        match &self.content {
+            Content::Packed(pack) => (false, pack.as_bytes()),
+            Content::Plain(bytes) => (true, bytes),
+        }
+    }
+
     /// Whether one more element fits.
     pub(super) fn admits(&self, value: &[u8], limit: NodeLimit) -> bool {
         match &self.content {

@@ -53,6 +53,11 @@ impl Quicklist {
         self.nodes[at].get(inside)
     }
 
+    /// The nodes as DUMP has them.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (bool, &[u8])> {
+        self.nodes.iter().map(Node::stored)
+    }
+
     /// All elements.
     pub(super) fn iter(&self) -> Iter<'_> {
         let none = Elements::Plain(None);

@@ -8,16 +8,22 @@
 //! Leaves out: modules' values, and RDB files as such.
 
 mod crc64;
+mod hash;
+mod list;
 mod lzf;
 mod reader;
+mod set;
 mod writer;
+mod ziplist;
+mod zipmap;
+mod zset;
 
 use std::borrow::Cow;
 
 use crate::access::Found;
 use crate::limits::Limits;
-use crate::list::{ListBuilder, NodeLimit};
 use crate::object::{Data, Object};
+use crate::value::StringValue;
 use crate::wire::Fault;
 use reader::Reader;
 
@@ -30,6 +36,20 @@ const VERSION_MAX: u16 = 11;
 mod kind {
     pub(super) const STRING: u8 = 0;
     pub(super) const LIST: u8 = 1;
+    pub(super) const SET: u8 = 2;
+    pub(super) const ZSET: u8 = 3;
+    pub(super) const HASH: u8 = 4;
+    pub(super) const ZSET_2: u8 = 5;
+    pub(super) const HASH_ZIPMAP: u8 = 9;
+    pub(super) const LIST_ZIPLIST: u8 = 10;
+    pub(super) const SET_INTSET: u8 = 11;
+    pub(super) const ZSET_ZIPLIST: u8 = 12;
+    pub(super) const HASH_ZIPLIST: u8 = 13;
+    pub(super) const LIST_QUICKLIST: u8 = 14;
+    pub(super) const HASH_LISTPACK: u8 = 16;
+    pub(super) const ZSET_LISTPACK: u8 = 17;
+    pub(super) const LIST_QUICKLIST_2: u8 = 18;
+    pub(super) const SET_LISTPACK: u8 = 20;
 }
 
 /// A value out of a payload.
@@ -57,11 +77,10 @@ pub(crate) fn dump(found: &Found<'_>) -> Vec<u8> {
             out.push(kind::STRING);
             writer::put_value(&mut out, found.string().expect("looked at just now"));
         }
-        Some(Object::List(list)) => {
-            out.push(kind::LIST);
-            writer::put_length(&mut out, list.len() as u64);
-            list.iter().for_each(|element| writer::put_value(&mut out, element));
-        }
+        Some(Object::List(data)) => list::put(data, &mut out),
+        Some(Object::Set(data)) => set::put(data, &mut out),
+        Some(Object::Hash(data)) => hash::put(data, &mut out),
+        Some(Object::Zset(data)) => zset::put(data, &mut out),
         Some(_) => unreachable!("no other value is written yet"),
     }
     out.extend_from_slice(&VERSION.to_le_bytes());
@@ -82,20 +101,23 @@ pub(crate) fn load<'p>(payload: &'p [u8], limits: &Limits) -> Result<Loaded<'p>,
 }
 
 fn value<'p>(reader: &mut Reader<'p>, limits: &Limits) -> Result<Loaded<'p>, Fault> {
-    match reader.byte()? {
-        kind::STRING => reader.string().map(Loaded::String),
-        kind::LIST => list(reader, limits),
-        _ => Err("a value of an unknown kind"),
-    }
-}
-
-fn list<'p>(reader: &mut Reader<'p>, limits: &Limits) -> Result<Loaded<'p>, Fault> {
-    let mut list = ListBuilder::new(NodeLimit::of(limits));
-    for _ in 0..reader.count()? {
-        list.push(&reader.string()?);
-    }
-    let list = list.finish().ok_or("a list without elements")?;
-    Ok(Loaded::Object(list.into_object()))
+    let kind = reader.byte()?;
+    Ok(Loaded::Object(match kind {
+        kind::STRING => return reader.string().map(Loaded::String),
+        kind::LIST | kind::LIST_ZIPLIST | kind::LIST_QUICKLIST | kind::LIST_QUICKLIST_2 => {
+            list::read(kind, reader, limits)?.into_object()
+        }
+        kind::SET | kind::SET_INTSET | kind::SET_LISTPACK => {
+            set::read(kind, reader, limits)?.into_object()
+        }
+        kind::HASH | kind::HASH_ZIPMAP | kind::HASH_ZIPLIST | kind::HASH_LISTPACK => {
+            hash::read(kind, reader, limits)?.into_object()
+        }
+        kind::ZSET | kind::ZSET_2 | kind::ZSET_ZIPLIST | kind::ZSET_LISTPACK => {
+            zset::read(kind, reader, limits)?.into_object()
+        }
+        _ => return Err("a value of an unknown kind"),
+    }))
 }
 
 fn without_footer(payload: &[u8]) -> Option<&[u8]> {
@@ -103,4 +125,20 @@ fn without_footer(payload: &[u8]) -> Option<&[u8]> {
     let (body, version) = checked.split_last_chunk()?;
     let known = u16::from_le_bytes(*version) <= VERSION_MAX;
     (known && crc64::crc64(checked) == u64::from_le_bytes(*checksum)).then_some(body)
+}
+
+/// The next two of a sequence in which every other one belongs to the one before.
+fn pair_of<'v>(
+    mut next: impl FnMut() -> Result<Option<StringValue<'v>>, Fault>,
+) -> Result<Option<(StringValue<'v>, StringValue<'v>)>, Fault> {
+    let Some(first) = next()? else { return Ok(None) };
+    let second = next()?.ok_or("something that lacks its other half")?;
+    Ok(Some((first, second)))
+}
+
+/// Whether no string comes twice.
+fn are_distinct<'v>(values: impl Iterator<Item = StringValue<'v>>) -> bool {
+    let mut texts: Vec<Cow<'v, [u8]>> = values.map(|value| value.to_bytes()).collect();
+    texts.sort_unstable();
+    texts.is_sorted_by(|left, right| left < right)
 }

@@ -11,8 +11,8 @@ const SMALL_INTEGER_BYTES_MAX: usize = 11;
 pub(super) fn put_length(out: &mut Vec<u8>, length: u64) {
     match length {
         0..=0x3F => out.push(length as u8),
-        0..=0x3FFF => out.extend_from_slice(&(length as u16 | 0x4000).to_be_bytes()),
-        0..=0xFFFF_FFFF => {
+        0x40..=0x3FFF => out.extend_from_slice(&(length as u16 | 0x4000).to_be_bytes()),
+        0x4000..=0xFFFF_FFFF => {
             out.push(LENGTH_32);
             out.extend_from_slice(&(length as u32).to_be_bytes());
         }

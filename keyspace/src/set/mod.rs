@@ -9,6 +9,7 @@ mod random;
 
 use crate::command::Command;
 pub(crate) use data::Set;
+pub(crate) use intset::Intset;
 
 /// The family's rows; each stands beside its handler.
 pub(crate) static COMMANDS: &[Command] = &[

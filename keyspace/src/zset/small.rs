@@ -44,7 +44,8 @@ impl Small {
         if in_order { Ok(small) } else { Err("with members out of order") }
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    /// As DUMP has it.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 

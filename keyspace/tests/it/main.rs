@@ -3,6 +3,7 @@
 mod counts;
 mod discards;
 mod families;
+mod payloads;
 mod pins;
 mod replicas;
 mod reply;

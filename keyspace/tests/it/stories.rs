@@ -99,7 +99,7 @@ fn keys(keys: &[(u8, Vec<u8>)]) -> String {
 }
 
 /// A line's words, as redis-cli reads them.
-fn split(line: &str) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn split(line: &str) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut rest = line.as_bytes();
     loop {
