@@ -13,6 +13,7 @@ mod list;
 mod lzf;
 mod reader;
 mod set;
+mod stream;
 mod writer;
 mod ziplist;
 mod zipmap;
@@ -46,10 +47,13 @@ mod kind {
     pub(super) const ZSET_ZIPLIST: u8 = 12;
     pub(super) const HASH_ZIPLIST: u8 = 13;
     pub(super) const LIST_QUICKLIST: u8 = 14;
+    pub(super) const STREAM_LISTPACKS: u8 = 15;
     pub(super) const HASH_LISTPACK: u8 = 16;
     pub(super) const ZSET_LISTPACK: u8 = 17;
     pub(super) const LIST_QUICKLIST_2: u8 = 18;
+    pub(super) const STREAM_LISTPACKS_2: u8 = 19;
     pub(super) const SET_LISTPACK: u8 = 20;
+    pub(super) const STREAM_LISTPACKS_3: u8 = 21;
 }
 
 /// A value out of a payload.
@@ -81,7 +85,7 @@ pub(crate) fn dump(found: &Found<'_>) -> Vec<u8> {
         Some(Object::Set(data)) => set::put(data, &mut out),
         Some(Object::Hash(data)) => hash::put(data, &mut out),
         Some(Object::Zset(data)) => zset::put(data, &mut out),
-        Some(_) => unreachable!("no other value is written yet"),
+        Some(Object::Stream(data)) => stream::put(data, &mut out),
     }
     out.extend_from_slice(&VERSION.to_le_bytes());
     let checksum = crc64::crc64(&out);
@@ -115,6 +119,9 @@ fn value<'p>(reader: &mut Reader<'p>, limits: &Limits) -> Result<Loaded<'p>, Fau
         }
         kind::ZSET | kind::ZSET_2 | kind::ZSET_ZIPLIST | kind::ZSET_LISTPACK => {
             zset::read(kind, reader, limits)?.into_object()
+        }
+        kind::STREAM_LISTPACKS | kind::STREAM_LISTPACKS_2 | kind::STREAM_LISTPACKS_3 => {
+            stream::read(kind, reader)?.into_object()
         }
         _ => return Err("a value of an unknown kind"),
     }))

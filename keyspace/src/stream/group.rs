@@ -98,8 +98,13 @@ impl Consumer {
     }
 
     /// How many entries it has pending.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.pending.len()
+    }
+
+    /// The entries it has pending.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = Id> {
+        self.pending.iter_from(Id::MIN).map(|(id, ())| id)
     }
 }
 
@@ -164,7 +169,7 @@ impl Group {
     }
 
     /// How many entries are pending.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.pending.len()
     }
 
@@ -191,6 +196,11 @@ impl Group {
         consumer.pending.iter_from(start).map(|(id, ())| {
             (id, self.pending.get(id).expect("what a consumer has pending its group has"))
         })
+    }
+
+    /// When and how often each pending entry was delivered.
+    pub(crate) fn deliveries(&self) -> impl Iterator<Item = (Id, Delivery)> {
+        self.pending_from(Id::MIN).map(|(id, pending)| (id, pending.delivery))
     }
 
     /// The consumers by their names.

@@ -119,7 +119,7 @@ impl Log {
 /// How far a group has read: estimates, in Redis' way.
 impl Log {
     /// How many entries were ever added up to `id`, if that can be told without counting.
-    pub(super) fn added_through(&self, id: Id) -> Option<u64> {
+    pub(crate) fn added_through(&self, id: Id) -> Option<u64> {
         let Counters { last_id, max_deleted_id, entries_added } = self.counters;
         if entries_added == 0 {
             return Some(0);
