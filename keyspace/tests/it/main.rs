@@ -3,6 +3,8 @@
 mod counts;
 mod discards;
 mod families;
+mod hashes;
+mod large;
 mod payloads;
 mod pins;
 mod replicas;

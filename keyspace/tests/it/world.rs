@@ -1,6 +1,7 @@
 //! A keyspace with a clock that only tests move, and a note of every key that was touched.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use keyspace::{Call, Clock, Keyspace, Observer, Run, lookup};
 use proptest::prelude::*;
@@ -79,6 +80,19 @@ impl World {
     pub(crate) fn words(&mut self, words: &str) -> Reply<'static> {
         let args: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
         self.run(&args)
+    }
+
+    /// The shortest time of some that a hundred of these requests took.
+    pub(crate) fn cost(&mut self, words: &[&str]) -> Duration {
+        let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        let mut time = || {
+            let start = Instant::now();
+            for _ in 0..100 {
+                self.run(&args);
+            }
+            start.elapsed()
+        };
+        (0..20).map(|_| time()).min().expect("some")
     }
 
     /// Runs requests as one block, as an entry.

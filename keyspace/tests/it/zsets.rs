@@ -2,7 +2,6 @@
 //! commands cost at a million members.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use resp::Reply;
@@ -474,19 +473,6 @@ fn filled(len: usize) -> World {
     world
 }
 
-/// The shortest time of some that a command took.
-fn cost(world: &mut World, words: &[&str]) -> Duration {
-    let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-    let time = |world: &mut World| {
-        let start = Instant::now();
-        for _ in 0..100 {
-            world.run(&args);
-        }
-        start.elapsed()
-    };
-    (0..20).map(|_| time(world)).min().expect("some")
-}
-
 /// A million members cost twice the steps of a thousand, and cache misses; a command that walks
 /// would cost a thousand times as much.
 #[test]
@@ -505,7 +491,7 @@ fn ranks_and_ranges_of_a_million_members_cost_little_more_than_of_a_thousand() {
         (&["zincrby", "z", "1", "m777"], &["zincrby", "z", "1", "m777777"]),
         (&["zrandmember", "z", "10"], &["zrandmember", "z", "10"]),
     ] {
-        let (small, large) = (cost(&mut small, at_small), cost(&mut large, at_large));
+        let (small, large) = (small.cost(at_small), large.cost(at_large));
         assert!(large < small * RATIO_MAX, "{at_large:?}: {large:?} against {small:?}");
     }
 }
