@@ -1,5 +1,6 @@
 //! Ringfort from outside: what clients see, beside a real Redis, and under faults.
 
+mod blocking;
 mod cluster;
 mod comparison;
 mod faults;
