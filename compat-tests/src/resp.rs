@@ -1,5 +1,6 @@
 //! Replies as a client sees them, in RESP2 and RESP3.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Depth of nesting that any server under test needs, with room.
@@ -61,11 +62,12 @@ pub fn request(args: &[impl AsRef<[u8]>], out: &mut Vec<u8>) {
     }
 }
 
-fn line<'a>(bytes: &'a [u8], at: &mut usize) -> Option<&'a str> {
+/// An error may quote a word that is no text.
+fn line<'a>(bytes: &'a [u8], at: &mut usize) -> Option<Cow<'a, str>> {
     let rest = &bytes[*at..];
     let end = rest.windows(2).position(|two| two == b"\r\n")?;
     *at += end + 2;
-    Some(std::str::from_utf8(&rest[..end]).expect("a reply's line is text"))
+    Some(String::from_utf8_lossy(&rest[..end]))
 }
 
 fn value(bytes: &[u8], at: &mut usize, depth: usize) -> Option<Value> {
@@ -74,13 +76,13 @@ fn value(bytes: &[u8], at: &mut usize, depth: usize) -> Option<Value> {
     *at += 1;
     let text = line(bytes, at)?;
     Some(match kind {
-        b'+' => Value::Status(text.to_owned()),
-        b'-' => Value::Error(text.to_owned()),
+        b'+' => Value::Status(text.into_owned()),
+        b'-' => Value::Error(text.into_owned()),
         b':' => Value::Integer(text.parse().expect("an integer reply is a number")),
         b'_' => Value::Null,
-        b',' => Value::Double(text.to_owned()),
+        b',' => Value::Double(text.into_owned()),
         b'#' => Value::Boolean(text == "t"),
-        b'(' => Value::BigNumber(text.to_owned()),
+        b'(' => Value::BigNumber(text.into_owned()),
         b'$' | b'=' | b'!' if text != "-1" => {
             let length: usize = text.parse().expect("a length is a number");
             let content = bytes.get(*at..*at + length)?.to_vec();

@@ -45,6 +45,8 @@ pub enum Group {
     Cluster,
     /// MULTI and friends.
     Transactions,
+    /// Functions and scripts.
+    Scripting,
 }
 
 /// Where a command's keys are among its arguments.

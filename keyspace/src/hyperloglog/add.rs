@@ -32,7 +32,8 @@ fn pfadd(txn: &mut Txn<'_>, args: Args<'_>) -> Answer<'static> {
     let (key, mut elements) = (args[1], &args[2..]);
     let sparse_bytes_max = txn.limits().size(Limit::HllSparse);
     let mut grown = match txn.string(key)? {
-        None => build(&new_header(), &[0; REGISTERS], Some(sparse_bytes_max)),
+        // Only what grows becomes dense.
+        None => build(&new_header(), &[0; REGISTERS], Some(usize::MAX)),
         Some(value) => {
             let bytes = bytes_of(value)?;
             let sketch = Sketch::of(bytes).expect("checked just now");

@@ -2,7 +2,7 @@
 
 use resp::Reply;
 
-use super::sketch::{REGISTERS, Sketch, build, bytes_of, new_header, outdate};
+use super::sketch::{EMPTY_BYTES, REGISTERS, Sketch, build, bytes_of, new_header, outdate};
 use crate::access::Txn;
 use crate::argument::{Answer, settle};
 use crate::command::{Arg, Args, Command, Flags, Group, Keys, Run, Spec};
@@ -29,7 +29,7 @@ fn pfmerge(txn: &mut Txn<'_>, args: Args<'_>) -> Answer<'static> {
     let mut registers = [0; REGISTERS];
     let mut header = new_header();
     // Once dense never sparse again, and dense sources make a dense destination.
-    let mut sparse_bytes_max = Some(txn.limits().size(Limit::HllSparse));
+    let mut sparse_bytes_max = Some(txn.limits().size(Limit::HllSparse).max(EMPTY_BYTES));
     for (at, key) in args[1..].iter().enumerate() {
         let Some(value) = txn.string(key)? else { continue };
         let bytes = bytes_of(value)?;
@@ -39,6 +39,8 @@ fn pfmerge(txn: &mut Txn<'_>, args: Args<'_>) -> Answer<'static> {
         }
         sketch.merge_into(&mut registers)?;
         if at == 0 {
+            // Only what grows becomes dense, whatever the limit is by now.
+            sparse_bytes_max = sparse_bytes_max.map(|max| max.max(bytes.len()));
             header = *bytes.first_chunk().expect("every HyperLogLog has a header");
         }
     }

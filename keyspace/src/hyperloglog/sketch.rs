@@ -19,6 +19,8 @@ pub(super) type Registers = [u8; REGISTERS];
 
 /// The header's length.
 pub(super) const HEADER_BYTES: usize = 16;
+/// Without registers: the header, and one run of all of them.
+pub(super) const EMPTY_BYTES: usize = HEADER_BYTES + 2;
 
 const MAGIC: &[u8; 4] = b"HYLL";
 const FORM: usize = 4;

@@ -26,6 +26,7 @@ const GROUPS: &[(Group, &str)] = &[
     (Group::Geo, "Geographic positions"),
     (Group::Generic, "Keys of any type"),
     (Group::Transactions, "Transactions"),
+    (Group::Scripting, "Functions"),
     (Group::Connection, "Connection"),
     (Group::Server, "Server"),
     (Group::Cluster, "Cluster"),

@@ -1,12 +1,14 @@
 //! FUNCTION: there are none, and none can be loaded yet. Tools that clean up after themselves ask
 //! for all of them to be deleted, which is then done.
 
-use keyspace::command::{Arg, ArgKind, Flags};
+use keyspace::command::{Arg, ArgKind, Flags, Group};
 use keyspace::{Args, Spec};
 use resp::Reply;
 
 use super::server::BASE;
 use super::{Scope, ServerCommand, ServerRun, errors};
+
+const OF_FUNCTIONS: Spec = Spec { group: Group::Scripting, ..BASE };
 
 /// The container.
 pub(super) const FUNCTION: ServerCommand = ServerCommand {
@@ -16,7 +18,7 @@ pub(super) const FUNCTION: ServerCommand = ServerCommand {
         complexity: "Depends on subcommand.",
         summary: "Holds the commands about functions, of which there are none.",
         arity: -2,
-        ..BASE
+        ..OF_FUNCTIONS
     },
     run: ServerRun::Container(&[
         ServerCommand {
@@ -31,7 +33,7 @@ pub(super) const FUNCTION: ServerCommand = ServerCommand {
                     ArgKind::OneOf(&[Arg::keyword("async", "ASYNC"), Arg::keyword("sync", "SYNC")]),
                 )
                 .optional()],
-                ..BASE
+                ..OF_FUNCTIONS
             },
             run: ServerRun::Session(flush),
         },
@@ -42,7 +44,7 @@ pub(super) const FUNCTION: ServerCommand = ServerCommand {
                 summary: "Lists the subcommands of FUNCTION.",
                 arity: 2,
                 flags: Flags::LOADING.and(Flags::STALE),
-                ..BASE
+                ..OF_FUNCTIONS
             },
             run: ServerRun::Session(help),
         },
@@ -59,7 +61,7 @@ pub(super) const FUNCTION: ServerCommand = ServerCommand {
                         .optional(),
                     Arg::keyword("withcode", "WITHCODE").optional(),
                 ],
-                ..BASE
+                ..OF_FUNCTIONS
             },
             run: ServerRun::Session(list),
         },

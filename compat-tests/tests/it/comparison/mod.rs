@@ -3,6 +3,7 @@
 //! What differs on purpose stands in `differences.txt`, each with a reason; one that no longer
 //! occurs fails, so that the list stays true.
 
+mod agreement;
 mod bad_input;
 mod differences;
 mod generator;
@@ -13,6 +14,9 @@ mod tables;
 use compat_tests::client::Client;
 use compat_tests::redis::Redis;
 use compat_tests::standalone::Standalone;
+
+/// A command: its name and its arguments.
+type Words = Vec<Vec<u8>>;
 
 /// Both servers, empty and without durability: what is compared is replies.
 struct Servers {
