@@ -75,8 +75,13 @@ impl<'a> Pops<'a> {
         let end = End::named(end)?;
         let count = match options {
             [] => 1,
-            [option, count] if is(option, "COUNT") => {
-                positive(count).ok_or(Reply::error("ERR count should be greater than 0"))?
+            [option, count, rest @ ..] if is(option, "COUNT") => {
+                let count = positive(count);
+                let count = count.ok_or(Reply::error("ERR count should be greater than 0"))?;
+                if !rest.is_empty() {
+                    return Err(SYNTAX);
+                }
+                count
             }
             _ => return Err(SYNTAX),
         };

@@ -40,8 +40,9 @@ pub(crate) fn parse_i64(text: &[u8]) -> Option<i64> {
 }
 
 /// `text` as C's `strtoul` reads a `SCAN` cursor: a sign and leading zeros are welcome, leading
-/// spaces are not, and what does not fit 64 bits is refused.
+/// spaces are not, what does not fit 64 bits is refused, and the text ends at its first NUL.
 pub(crate) fn parse_cursor(text: &[u8]) -> Option<u64> {
+    let text = text.split(|byte| *byte == 0).next()?;
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
