@@ -6,23 +6,32 @@
 //!
 //! Leaves out: waiting. XREAD and XREADGROUP attempt, and whoever asked attempts again.
 
+mod ack;
 mod add;
+mod claim;
 mod codec;
 mod group;
+mod groups;
 mod id;
+mod info;
 mod log;
 mod node;
 mod pending;
 mod range;
 mod read;
+mod read_group;
 #[cfg(test)]
 mod tests;
 mod trim;
 
+use std::borrow::Cow;
+
+use resp::Reply;
+
 pub(crate) use self::group::{Delivery, Group, Groups, Progress, Times};
 pub(crate) use self::id::Id;
 pub(crate) use self::log::{Counters, Log};
-use crate::command::Command;
+use crate::command::{Args, Command};
 use crate::object::{Data, Object};
 use crate::value::Kind;
 use crate::wire::{Fault, WireReader};
@@ -36,6 +45,13 @@ pub(crate) static COMMANDS: &[Command] = &[
     trim::XDEL,
     trim::XTRIM,
     read::XREAD,
+    read_group::XREADGROUP,
+    groups::XGROUP,
+    ack::XACK,
+    ack::XPENDING,
+    claim::XCLAIM,
+    claim::XAUTOCLAIM,
+    info::XINFO,
     add::XSETID,
 ];
 
@@ -56,6 +72,29 @@ impl Stream {
         let log = &self.log;
         self.groups.edit(name, |group| edit(group, log))
     }
+}
+
+/// What XACK's like answer where there is no key, or no such group of it.
+fn no_key_or_group(key: &[u8], group: &[u8]) -> Reply<'static> {
+    let (key, group) = (String::from_utf8_lossy(key), String::from_utf8_lossy(group));
+    Reply::Error(Cow::Owned(format!("NOGROUP No such key '{key}' or consumer group '{group}'")))
+}
+
+/// What XGROUP and XINFO answer where there is no such group of a key that is there.
+fn no_group(key: &[u8], group: &[u8]) -> Reply<'static> {
+    let (key, group) = (String::from_utf8_lossy(key), String::from_utf8_lossy(group));
+    let text = format!("NOGROUP No such consumer group '{group}' for key name '{key}'");
+    Reply::Error(Cow::Owned(text))
+}
+
+/// What a subcommand answers whose arguments are not those of its form.
+fn bad_subcommand(args: Args<'_>) -> Reply<'static> {
+    let command = String::from_utf8_lossy(args[0]).to_uppercase();
+    let subcommand = String::from_utf8_lossy(args[1]);
+    Reply::Error(Cow::Owned(format!(
+        "ERR unknown subcommand or wrong number of arguments for '{subcommand}'. \
+         Try {command} HELP."
+    )))
 }
 
 impl Data for Stream {

@@ -40,11 +40,6 @@ impl<V> IdMap<V> {
         self.len
     }
 
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
         self.room * size_of::<(Id, V)>() + self.runs.capacity() * size_of::<Run<V>>()
@@ -220,7 +215,6 @@ mod tests {
         let listed: Vec<(Id, u32)> = map.iter_from(Id::MIN).map(|(id, v)| (id, *v)).collect();
         assert_eq!(listed, model.iter().map(|(id, v)| (*id, *v)).collect::<Vec<_>>());
         assert_eq!(map.len(), model.len());
-        assert_eq!(map.is_empty(), model.is_empty());
         assert_eq!(map.first(), model.keys().next().copied());
         assert_eq!(map.last(), model.keys().next_back().copied());
         assert!(map.runs.iter().all(|run| (1..=RUN_MAX).contains(&run.len())));

@@ -1,6 +1,5 @@
-//! XREAD and XREADGROUP: entries behind the last that the reader knows, of several streams.
-//!
-//! Both may wait. What a group's consumer has pending already is answered at once, be it nothing.
+//! XREAD: entries behind the last that the reader knows, of several streams. Its arguments, which
+//! are XREADGROUP's too.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -13,9 +12,9 @@ use crate::access::View;
 use crate::argument::{Answer, SYNTAX, integer, is, settle};
 use crate::command::{Arg, ArgKind, Args, Block, Command, Flags, Group, Keys, Run, Spec};
 
-const COUNT: Arg = Arg::new("count", ArgKind::Integer).after("COUNT").optional();
-const BLOCK: Arg = Arg::new("milliseconds", ArgKind::Integer).after("BLOCK").optional();
-const STREAMS: Arg = Arg::new(
+pub(super) const COUNT: Arg = Arg::new("count", ArgKind::Integer).after("COUNT").optional();
+pub(super) const BLOCK: Arg = Arg::new("milliseconds", ArgKind::Integer).after("BLOCK").optional();
+pub(super) const STREAMS: Arg = Arg::new(
     "streams",
     ArgKind::Block(&[Arg::key("key").multiple(), Arg::new("id", ArgKind::String).multiple()]),
 )
@@ -70,12 +69,12 @@ fn xread<'v>(view: &'v View<'_>, args: Args<'_>) -> Answer<'v> {
 }
 
 /// What was found, or that there was nothing.
-fn some<'v>(found: Vec<(Reply<'v>, Reply<'v>)>) -> Reply<'v> {
+pub(super) fn some<'v>(found: Vec<(Reply<'v>, Reply<'v>)>) -> Reply<'v> {
     if found.is_empty() { Reply::NullArray } else { Reply::PairedMap(found) }
 }
 
 /// The ids behind one; none behind the last there can be.
-fn behind(id: Id) -> RangeInclusive<Id> {
+pub(super) fn behind(id: Id) -> RangeInclusive<Id> {
     id.next().map_or(Id::MAX..=Id::MIN, |start| start..=Id::MAX)
 }
 
@@ -97,13 +96,13 @@ fn later(view: &View<'_>, args: Args<'_>) -> Option<Vec<Vec<u8>>> {
 }
 
 /// What is asked for.
-struct Request<'a> {
+pub(super) struct Request<'a> {
     /// At most so many entries of each stream.
-    count: usize,
-    block_ms: Option<u64>,
+    pub(super) count: usize,
+    pub(super) block_ms: Option<u64>,
     /// The group and the consumer.
-    reader: Option<[&'a [u8]; 2]>,
-    is_acknowledged: bool,
+    pub(super) reader: Option<[&'a [u8]; 2]>,
+    pub(super) noack: bool,
     keys: &'a [&'a [u8]],
     ids: &'a [&'a [u8]],
 }
@@ -111,13 +110,13 @@ struct Request<'a> {
 impl<'a> Request<'a> {
     /// Reads the arguments of both commands, as long as they are well-formed; ids are not looked
     /// at.
-    fn read(args: &'a [&'a [u8]], now_ms: u64) -> Result<Request<'a>, Reply<'static>> {
+    pub(super) fn read(args: &'a [&'a [u8]], now_ms: u64) -> Result<Request<'a>, Reply<'static>> {
         let of_group = is(args[0], "XREADGROUP");
         let mut request = Request {
             count: usize::MAX,
             block_ms: None,
             reader: None,
-            is_acknowledged: false,
+            noack: false,
             keys: &[],
             ids: &[],
         };
@@ -154,7 +153,7 @@ impl<'a> Request<'a> {
                     if !of_group {
                         return Err(only_of_group("NOACK"));
                     }
-                    request.is_acknowledged = true;
+                    request.noack = true;
                     tail
                 }
                 _ => return Err(SYNTAX),
@@ -169,7 +168,7 @@ impl<'a> Request<'a> {
         Ok(request)
     }
 
-    fn streams(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+    pub(super) fn streams(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         self.keys.iter().copied().zip(self.ids.iter().copied())
     }
 }
