@@ -57,6 +57,8 @@ pub enum Reply<'a> {
     Push(Vec<Reply<'a>>),
     /// A double; in RESP2 a bulk string, printed as Redis prints it (`%.17g`; `inf`, `-inf`).
     Double(f64),
+    /// A double whose digits the handler chose; in RESP2 a bulk string (`GEOPOS`).
+    Decimal(Cow<'a, str>),
     /// `#t` or `#f`; in RESP2 `:1` or `:0`.
     Boolean(bool),
     /// An integer past 64 bits, in decimal; in RESP2 a bulk string.
@@ -137,6 +139,10 @@ impl<'a> Reply<'a> {
                 (Protocol::Resp3, true) => b"#t\r\n",
                 (Protocol::Resp3, false) => b"#f\r\n",
             }),
+            Reply::Decimal(digits) => match protocol {
+                Protocol::Resp2 => encode_bulk(digits.as_bytes(), out),
+                Protocol::Resp3 => encode_line(b',', digits, out),
+            },
             Reply::BigNumber(digits) => match protocol {
                 Protocol::Resp2 => encode_bulk(digits.as_bytes(), out),
                 Protocol::Resp3 => encode_line(b'(', digits, out),
@@ -166,6 +172,7 @@ impl<'a> Reply<'a> {
             Reply::Push(items) => Reply::Push(all_owned(items)),
             Reply::Double(value) => Reply::Double(value),
             Reply::Boolean(value) => Reply::Boolean(value),
+            Reply::Decimal(digits) => Reply::Decimal(Cow::Owned(digits.into_owned())),
             Reply::BigNumber(digits) => Reply::BigNumber(Cow::Owned(digits.into_owned())),
             Reply::Verbatim(format, text) => Reply::Verbatim(format, Cow::Owned(text.into_owned())),
         }

@@ -1,6 +1,26 @@
-//! Commands on geographic positions, which are sorted sets.
+//! Commands on geographic positions, which are the scores of sorted sets.
+
+mod add;
+mod argument;
+mod cell;
+mod look;
+mod options;
+mod search;
+mod shape;
+mod trigonometry;
 
 use crate::command::Command;
 
 /// The family's rows; each stands beside its handler.
-pub(crate) static COMMANDS: &[Command] = &[];
+pub(crate) static COMMANDS: &[Command] = &[
+    add::GEOADD,
+    look::GEODIST,
+    look::GEOHASH,
+    look::GEOPOS,
+    search::GEOSEARCH,
+    search::GEOSEARCHSTORE,
+    search::GEORADIUS,
+    search::GEORADIUS_RO,
+    search::GEORADIUSBYMEMBER,
+    search::GEORADIUSBYMEMBER_RO,
+];

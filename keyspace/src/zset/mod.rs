@@ -14,7 +14,10 @@ mod remove;
 mod scan;
 mod small;
 
+pub(crate) use add::{Options as AddOptions, add_all};
+pub(crate) use bounds::ScoreRange;
 pub(crate) use data::Zset;
+pub(crate) use range::store;
 
 use crate::command::Command;
 

@@ -165,6 +165,7 @@ fn print(reply: &Reply<'static>, indent: usize, out: &mut String) {
         Reply::Null | Reply::NullArray => "(nil)".to_owned(),
         Reply::Double(number) => format!("(double) {number}"),
         Reply::Boolean(value) => format!("({value})"),
+        Reply::Decimal(digits) => format!("(double) {digits}"),
         Reply::BigNumber(digits) => digits.to_string(),
         Reply::Verbatim(_, text) => text.to_string(),
         Reply::Array(elements) | Reply::Set(elements) | Reply::Push(elements) => {

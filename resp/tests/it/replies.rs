@@ -58,6 +58,11 @@ fn each_kind_of_reply_is_written_as_by_redis() {
     assert_encodes(Reply::NullArray, b"*-1\r\n", b"_\r\n");
     assert_encodes(Reply::Double(0.5), b"$3\r\n0.5\r\n", b",0.5\r\n");
     assert_encodes(Reply::Double(f64::NEG_INFINITY), b"$4\r\n-inf\r\n", b",-inf\r\n");
+    assert_encodes(
+        Reply::Decimal("13.36138933897018433".into()),
+        b"$20\r\n13.36138933897018433\r\n",
+        b",13.36138933897018433\r\n",
+    );
     assert_encodes(Reply::Boolean(true), b":1\r\n", b"#t\r\n");
     assert_encodes(Reply::Boolean(false), b":0\r\n", b"#f\r\n");
     let digits = "1234567999999999999999999999999999999";
@@ -132,6 +137,7 @@ fn leaf() -> impl Strategy<Value = Reply<'static>> {
         Just(Reply::Null),
         Just(Reply::NullArray),
         numbers().prop_map(Reply::Double),
+        "-?[0-9]{1,3}\\.[0-9]{0,16}[1-9]".prop_map(|digits| Reply::Decimal(digits.into())),
         any::<bool>().prop_map(Reply::Boolean),
         "-?[1-9][0-9]{20,40}".prop_map(|digits| Reply::BigNumber(digits.into())),
         "[ -~\r\n]{0,20}".prop_map(|text| Reply::Verbatim("txt", text.into())),
@@ -193,7 +199,7 @@ fn frame2(reply: &Reply<'_>) -> Frame2 {
         ),
         Reply::Double(value) => Frame2::BulkString(double_text(*value)),
         Reply::Boolean(value) => Frame2::Integer(i64::from(*value)),
-        Reply::BigNumber(digits) => text(digits),
+        Reply::BigNumber(digits) | Reply::Decimal(digits) => text(digits),
         Reply::Verbatim(_, verbatim) => text(verbatim),
     }
 }
@@ -228,6 +234,7 @@ fn frame3(reply: &Reply<'_>) -> Frame3 {
             attributes,
         },
         Reply::Double(value) => Frame3::Double { data: *value, attributes },
+        Reply::Decimal(digits) => Frame3::Double { data: digits.parse().unwrap(), attributes },
         Reply::Boolean(value) => Frame3::Boolean { data: *value, attributes },
         Reply::BigNumber(digits) => {
             Frame3::BigNumber { data: digits.as_bytes().to_vec(), attributes }
@@ -263,6 +270,7 @@ fn value3(reply: &Reply<'_>) -> Value {
             Value::Map(pairs.iter().map(|(key, value)| (value3(key), value3(value))).collect())
         }
         Reply::Double(value) => Value::Double(*value),
+        Reply::Decimal(digits) => Value::Double(digits.parse().unwrap()),
         Reply::Boolean(value) => Value::Boolean(*value),
         Reply::BigNumber(digits) => Value::BigNumber(digits.to_string().into()),
         Reply::Verbatim(format, text) => Value::Verbatim(format, text.to_string().into()),
