@@ -293,8 +293,10 @@ fn combine(
     let mut sums: BTreeMap<String, (f64, usize)> = BTreeMap::new();
     for (members, weight) in &inputs {
         for (score, name) in members {
-            let score = zero(score * weight);
             let sum = sums.entry(name.clone()).or_insert((f64::NAN, 0));
+            // An intersection makes zero of what is no number only once it is added.
+            let first = sum.1 == 0 || verb == "zunionstore";
+            let score = if first { zero(score * weight) } else { score * weight };
             sum.0 = match how {
                 _ if sum.1 == 0 => score,
                 "sum" => zero(sum.0 + score),
