@@ -234,7 +234,9 @@ fn frame3(reply: &Reply<'_>) -> Frame3 {
             attributes,
         },
         Reply::Double(value) => Frame3::Double { data: *value, attributes },
-        Reply::Decimal(digits) => Frame3::Double { data: digits.parse().unwrap(), attributes },
+        Reply::Decimal(digits) => {
+            Frame3::Double { data: digits.parse().expect("digits"), attributes }
+        }
         Reply::Boolean(value) => Frame3::Boolean { data: *value, attributes },
         Reply::BigNumber(digits) => {
             Frame3::BigNumber { data: digits.as_bytes().to_vec(), attributes }
@@ -270,7 +272,7 @@ fn value3(reply: &Reply<'_>) -> Value {
             Value::Map(pairs.iter().map(|(key, value)| (value3(key), value3(value))).collect())
         }
         Reply::Double(value) => Value::Double(*value),
-        Reply::Decimal(digits) => Value::Double(digits.parse().unwrap()),
+        Reply::Decimal(digits) => Value::Double(digits.parse().expect("digits")),
         Reply::Boolean(value) => Value::Boolean(*value),
         Reply::BigNumber(digits) => Value::BigNumber(digits.to_string().into()),
         Reply::Verbatim(format, text) => Value::Verbatim(format, text.to_string().into()),
