@@ -1,36 +1,37 @@
 //! Consumer groups: how far each has read, and who has what pending.
 //!
-//! Invariant: what a group has pending is what its consumers have pending, each of it one
-//! consumer's.
-
-use std::collections::BTreeMap;
+//! Invariants: what a group has pending is what its consumers have pending, each of it one
+//! consumer's; groups and consumers are in the order of their names.
+//!
+//! They are few, and mostly created once: sorted vectors hold them, without a tree's slack.
 
 use super::id::Id;
 use super::log::Log;
 use super::pending::IdMap;
-use super::tree_bytes;
 use crate::wire::Fault;
 
 /// The groups of a stream.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
-    by_name: BTreeMap<Box<[u8]>, Box<Group>>,
-    /// The names' and the groups' own bytes.
+    sorted: Vec<Group>,
+    /// What the groups have on the heap.
     bytes: usize,
 }
 
 /// A consumer group.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
+    /// Its name, once it is among the groups.
+    name: Box<[u8]>,
     pub(super) progress: Progress,
     pending: IdMap<Pending>,
-    /// The consumers' numbers, by their names.
-    numbers: BTreeMap<Box<[u8]>, Number>,
+    /// The consumers' numbers, in the order of their names.
+    sorted: Vec<Number>,
     /// The consumers by their numbers.
     consumers: Vec<Option<Consumer>>,
     /// Numbers that are free again: which one a consumer gets, nobody outside may learn.
     free: Vec<Number>,
-    /// The consumers' names, twice each, and what they have pending.
+    /// What the consumers have on the heap.
     consumer_bytes: usize,
 }
 
@@ -106,53 +107,67 @@ impl Consumer {
     pub(crate) fn pending(&self) -> impl Iterator<Item = Id> {
         self.pending.iter_from(Id::MIN).map(|(id, ())| id)
     }
+
+    fn heap_bytes(&self) -> usize {
+        self.name.len() + self.pending.heap_bytes()
+    }
+}
+
+/// Room for one more, and for few others: there may never be any.
+fn make_room<T>(all: &mut Vec<T>) {
+    if all.len() == all.capacity() {
+        all.reserve_exact(all.len() / 8 + 1);
+    }
 }
 
 impl Groups {
     /// Number of groups.
     pub(crate) fn len(&self) -> usize {
-        self.by_name.len()
+        self.sorted.len()
     }
 
     /// By their names.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &Group)> {
-        self.by_name.iter().map(|(name, group)| (&**name, &**group))
+        self.sorted.iter().map(|group| (&*group.name, group))
     }
 
     pub(super) fn get(&self, name: &[u8]) -> Option<&Group> {
-        self.by_name.get(name).map(|group| &**group)
+        self.find(name).ok().map(|at| &self.sorted[at])
     }
 
     /// Adds a group; whether there was none of this name.
-    pub(crate) fn insert(&mut self, name: &[u8], group: Group) -> bool {
-        if self.by_name.contains_key(name) {
-            return false;
-        }
-        self.bytes += name.len() + group.own_bytes();
-        self.by_name.insert(name.into(), Box::new(group));
+    pub(crate) fn insert(&mut self, name: &[u8], mut group: Group) -> bool {
+        let Err(at) = self.find(name) else { return false };
+        group.name = name.into();
+        self.bytes += group.heap_bytes();
+        make_room(&mut self.sorted);
+        self.sorted.insert(at, group);
         true
     }
 
     pub(super) fn remove(&mut self, name: &[u8]) -> bool {
-        let removed = self.by_name.remove(name);
-        if let Some(group) = &removed {
-            self.bytes -= name.len() + group.own_bytes();
-        }
-        removed.is_some()
+        let Ok(at) = self.find(name) else { return false };
+        self.bytes -= self.sorted.remove(at).heap_bytes();
+        true
     }
 
     /// Changes a group, if it exists.
     pub(super) fn edit<R>(&mut self, name: &[u8], edit: impl FnOnce(&mut Group) -> R) -> Option<R> {
-        let group = self.by_name.get_mut(name)?;
-        let before = group.own_bytes();
+        let at = self.find(name).ok()?;
+        let group = &mut self.sorted[at];
+        let before = group.heap_bytes();
         let result = edit(group);
-        self.bytes = self.bytes + group.own_bytes() - before;
+        self.bytes = self.bytes + group.heap_bytes() - before;
         Some(result)
     }
 
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.bytes + tree_bytes::<Box<[u8]>, Box<Group>>(self.by_name.len())
+        self.bytes + self.sorted.capacity() * size_of::<Group>()
+    }
+
+    fn find(&self, name: &[u8]) -> Result<usize, usize> {
+        self.sorted.binary_search_by(|group| (*group.name).cmp(name))
     }
 }
 
@@ -205,11 +220,11 @@ impl Group {
 
     /// The consumers by their names.
     pub(crate) fn consumers(&self) -> impl ExactSizeIterator<Item = &Consumer> {
-        self.numbers.values().map(|number| self.consumer(*number))
+        self.sorted.iter().map(|number| self.consumer(*number))
     }
 
     pub(super) fn number(&self, name: &[u8]) -> Option<Number> {
-        self.numbers.get(name).copied()
+        self.find(name).ok().map(|at| self.sorted[at])
     }
 
     pub(super) fn consumer(&self, number: Number) -> &Consumer {
@@ -228,14 +243,17 @@ impl Group {
         Some(added.wrapping_sub(read) as i64)
     }
 
-    /// The group's size, and its bytes on the heap.
-    fn own_bytes(&self) -> usize {
-        size_of::<Group>()
+    fn heap_bytes(&self) -> usize {
+        self.name.len()
             + self.pending.heap_bytes()
-            + tree_bytes::<Box<[u8]>, Number>(self.numbers.len())
+            + self.sorted.capacity() * size_of::<Number>()
             + self.consumers.capacity() * size_of::<Option<Consumer>>()
             + self.free.capacity() * size_of::<Number>()
             + self.consumer_bytes
+    }
+
+    fn find(&self, name: &[u8]) -> Result<usize, usize> {
+        self.sorted.binary_search_by(|number| self.consumer(*number).name().cmp(name))
     }
 }
 
@@ -269,31 +287,34 @@ impl Group {
 
     /// Creates a consumer; `Err`: there is one of this name.
     pub(super) fn create(&mut self, name: &[u8], now_ms: u64) -> Result<Number, Number> {
-        match self.number(name) {
-            Some(number) => Err(number),
-            None => Ok(self.add(name, Times { seen_ms: now_ms, active_ms: None })),
-        }
+        self.add(name, Times { seen_ms: now_ms, active_ms: None })
     }
 
-    fn add(&mut self, name: &[u8], times: Times) -> Number {
-        let consumer = Consumer { name: name.into(), times, pending: IdMap::default() };
+    fn add(&mut self, name: &[u8], times: Times) -> Result<Number, Number> {
+        let at = match self.find(name) {
+            Ok(at) => return Err(self.sorted[at]),
+            Err(at) => at,
+        };
         let number = self.free.pop().unwrap_or_else(|| {
+            make_room(&mut self.consumers);
             self.consumers.push(None);
             let index = u32::try_from(self.consumers.len() - 1);
             Number(index.expect("memory ends before four billion consumers"))
         });
+        let consumer = Consumer { name: name.into(), times, pending: IdMap::default() };
+        self.consumer_bytes += consumer.heap_bytes();
         self.consumers[number.index()] = Some(consumer);
-        self.numbers.insert(name.into(), number);
-        self.consumer_bytes += 2 * name.len();
-        number
+        make_room(&mut self.sorted);
+        self.sorted.insert(at, number);
+        Ok(number)
     }
 
     /// Deletes a consumer with all it has pending; how many that were.
     pub(super) fn remove(&mut self, name: &[u8]) -> Option<usize> {
-        let number = self.numbers.remove(name)?;
+        let number = self.sorted.remove(self.find(name).ok()?);
         let consumer = self.consumers[number.index()].take();
         let consumer = consumer.expect("a consumer keeps its number");
-        self.consumer_bytes -= 2 * name.len() + consumer.pending.heap_bytes();
+        self.consumer_bytes -= consumer.heap_bytes();
         for (id, ()) in consumer.pending.iter_from(Id::MIN) {
             self.pending.remove(id);
         }
@@ -345,19 +366,24 @@ impl Group {
 
 impl Clone for Groups {
     fn clone(&self) -> Groups {
-        let by_name = self.by_name.clone();
-        let bytes = by_name.iter().map(|(name, group)| name.len() + group.own_bytes()).sum();
-        Groups { by_name, bytes }
+        let sorted = self.sorted.clone();
+        let bytes = sorted.iter().map(Group::heap_bytes).sum();
+        Groups { sorted, bytes }
     }
 }
 
 impl Clone for Group {
     fn clone(&self) -> Group {
-        let (numbers, consumers) = (self.numbers.clone(), self.consumers.clone());
-        let bytes = |consumer: &Consumer| 2 * consumer.name.len() + consumer.pending.heap_bytes();
-        let consumer_bytes = consumers.iter().flatten().map(bytes).sum();
-        let (pending, free) = (self.pending.clone(), self.free.clone());
-        Group { progress: self.progress, pending, numbers, consumers, free, consumer_bytes }
+        let consumers = self.consumers.clone();
+        Group {
+            name: self.name.clone(),
+            progress: self.progress,
+            pending: self.pending.clone(),
+            sorted: self.sorted.clone(),
+            consumer_bytes: consumers.iter().flatten().map(Consumer::heap_bytes).sum(),
+            consumers,
+            free: self.free.clone(),
+        }
     }
 }
 
@@ -365,10 +391,7 @@ impl Clone for Group {
 impl Group {
     /// Adds a consumer without anything pending.
     pub(crate) fn push_consumer(&mut self, name: &[u8], times: Times) -> Result<Number, Fault> {
-        if self.numbers.contains_key(name) {
-            return Err("a group's consumer twice");
-        }
-        Ok(self.add(name, times))
+        self.add(name, times).map_err(|_| "a group's consumer twice")
     }
 
     /// Makes an entry pending that is not.
@@ -383,5 +406,165 @@ impl Group {
         }
         self.assign(id, consumer, delivery);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::{Stream, codec};
+    use super::*;
+    use crate::wire::WireReader;
+
+    /// What consumers have pending, and when they were heard of.
+    #[derive(Default)]
+    struct Model {
+        consumers: BTreeMap<Vec<u8>, Times>,
+        pending: BTreeMap<Id, (Vec<u8>, Delivery)>,
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        See(u8),
+        Create(u8),
+        Remove(u8),
+        Assign(u8, u64, u64),
+        Redeliver(u64),
+        Settle(u64, u64),
+        StoreAndLoad,
+        Copy,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let (name, id) = (|| 0..6_u8, || 0..300_u64);
+        prop_oneof![
+            2 => name().prop_map(Step::See),
+            2 => name().prop_map(Step::Create),
+            1 => name().prop_map(Step::Remove),
+            8 => (name(), id(), 1..50_u64).prop_map(|(name, id, n)| Step::Assign(name, id, n)),
+            2 => id().prop_map(Step::Redeliver),
+            6 => (id(), 1..50_u64).prop_map(|(id, n)| Step::Settle(id, n)),
+            1 => Just(Step::StoreAndLoad),
+            1 => Just(Step::Copy),
+        ]
+    }
+
+    fn id(number: u64) -> Id {
+        Id { ms: number / 3, seq: number % 3 }
+    }
+
+    fn stored_and_loaded(stream: &Stream) -> Stream {
+        let (mut bytes, mut again) = (Vec::new(), Vec::new());
+        codec::encode(stream, &mut bytes);
+        let loaded = codec::decode(&mut WireReader::new(&bytes)).unwrap();
+        codec::encode(&loaded, &mut again);
+        assert_eq!(bytes, again);
+        loaded
+    }
+
+    impl Model {
+        fn step(&mut self, stream: &mut Stream, step: &Step, now_ms: u64) {
+            let edit = |group: &mut Group, _: &Log| self.step_group(group, step, now_ms);
+            match step {
+                Step::StoreAndLoad => *stream = stored_and_loaded(stream),
+                Step::Copy => *stream = stream.clone(),
+                _ => stream.edit_group(b"group", edit).unwrap(),
+            }
+        }
+
+        fn step_group(&mut self, group: &mut Group, step: &Step, now_ms: u64) {
+            let new = Times { seen_ms: now_ms, active_ms: None };
+            match step {
+                Step::See(name) => {
+                    let number = group.see(&[*name], now_ms);
+                    group.note_active(number, now_ms);
+                    let times = Times { seen_ms: now_ms, active_ms: Some(now_ms) };
+                    self.consumers.insert(vec![*name], times);
+                }
+                Step::Create(name) => {
+                    let is_new = !self.consumers.contains_key(&vec![*name]);
+                    assert_eq!(group.create(&[*name], now_ms).is_ok(), is_new);
+                    self.consumers.entry(vec![*name]).or_insert(new);
+                }
+                Step::Remove(name) => {
+                    let before = self.pending.len();
+                    self.pending.retain(|_, (owner, _)| *owner != [*name]);
+                    let settled = before - self.pending.len();
+                    let was_there = self.consumers.remove(&vec![*name]).is_some();
+                    assert_eq!(group.remove(&[*name]), was_there.then_some(settled));
+                }
+                Step::Assign(name, from, count) => {
+                    let Some(number) = group.number(&[*name]) else { return };
+                    for at in *from..from + count {
+                        let delivery = Delivery { at_ms: now_ms, count: at };
+                        group.assign(id(at), number, delivery);
+                        self.pending.insert(id(at), (vec![*name], delivery));
+                    }
+                }
+                Step::Redeliver(at) => {
+                    group.redeliver(id(*at), now_ms);
+                    if let Some((_, delivery)) = self.pending.get_mut(&id(*at)) {
+                        *delivery = Delivery { at_ms: now_ms, count: delivery.count + 1 };
+                    }
+                }
+                Step::Settle(from, count) => {
+                    for at in *from..from + count {
+                        let was_there = self.pending.remove(&id(at)).is_some();
+                        assert_eq!(group.settle(id(at)), was_there);
+                    }
+                }
+                Step::StoreAndLoad | Step::Copy => unreachable!("of the whole stream"),
+            }
+        }
+
+        fn check(&self, groups: &Groups) {
+            let group = groups.get(b"group").unwrap();
+            let read = |(id, pending): (Id, &Pending)| {
+                (id, (group.consumer(pending.consumer).name().to_vec(), pending.delivery))
+            };
+            let all: Vec<_> = group.pending_from(Id::MIN).map(read).collect();
+            let expected: Vec<_> = self.pending.clone().into_iter().collect();
+            assert_eq!(all, expected);
+            assert_eq!(group.len(), expected.len());
+            let ends = expected.first().map(|(id, _)| *id).zip(expected.last().map(|(id, _)| *id));
+            assert_eq!(group.ends(), ends);
+            let consumers = group.consumers().map(|one| (one.name().to_vec(), one.times()));
+            assert!(consumers.eq(self.consumers.clone()));
+            for consumer in group.consumers() {
+                let own: Vec<_> = group.pending_of(consumer, Id::MIN).map(read).collect();
+                let mut expected = expected.clone();
+                expected.retain(|(_, (owner, _))| owner == consumer.name());
+                assert_eq!(own, expected);
+                assert_eq!(consumer.len(), expected.len());
+            }
+            let consumers = group.consumers.iter().flatten();
+            let bytes: usize = consumers.map(Consumer::heap_bytes).sum();
+            assert_eq!(group.consumer_bytes, bytes);
+            let bytes: usize = groups.sorted.iter().map(Group::heap_bytes).sum();
+            assert_eq!(groups.bytes, bytes);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn what_is_pending_is_one_consumers(steps in prop::collection::vec(step(), 0..100)) {
+            let (mut stream, mut model) = (Stream::default(), Model::default());
+            for name in [&b"other"[..], b"group", b"a"] {
+                prop_assert!(stream.groups.insert(name, Group::new(Progress::default())));
+                prop_assert!(!stream.groups.insert(name, Group::new(Progress::default())));
+            }
+            for (now_ms, step) in steps.iter().enumerate() {
+                model.step(&mut stream, step, now_ms as u64);
+                model.check(&stream.groups);
+            }
+            prop_assert!(stream.groups.remove(b"group"));
+            prop_assert!(!stream.groups.remove(b"group"));
+            prop_assert!(stream.groups.iter().map(|(name, _)| name).eq([&b"a"[..], b"other"]));
+        }
     }
 }

@@ -12,6 +12,7 @@ mod reply;
 mod scans;
 mod sets;
 mod stories;
+mod streams;
 mod threads;
 mod time;
 mod world;
