@@ -7,8 +7,10 @@
 //!
 //! From the outside in: [`command`] holds the table of commands, whose rows stand beside their
 //! handlers in a folder for each family: `string`, `list`, `generic`, `expiry` and so on. Handlers
-//! see [`View`] and [`Txn`]; `object` says what a collection is. `keyspace` lets them in, `locks` decides what is locked, `slot_data` is what a lock protects, `table` its keys,
-//! `packed` one key with its value. `pin` and `unit` take the state out and put it back.
+//! see [`View`] and [`Txn`]; `object` says what a collection is. `keyspace` lets
+//! them in, `locks` decides what is locked, `slot_data` is what a lock protects, `table` its keys,
+//! `packed` one key with its value. `pin` and `unit` take the state out and put it back; `rdb` does
+//! so with one value, in Redis' format (DUMP, RESTORE).
 //!
 //! Leaves out: who owns a slot, replication, sessions, sockets.
 
