@@ -6,6 +6,7 @@
 //! it must be the same value: by DUMP and OBJECT ENCODING, or by the requests after `?`.
 
 mod changed;
+mod made;
 
 use std::path::Path;
 
@@ -158,7 +159,10 @@ const LOOKS: &[&str] = &[
     "XREVRANGE r + -",
     "XLEN r",
     "XINFO STREAM r FULL COUNT 0",
+    "XINFO GROUPS r",
+    "XINFO CONSUMERS r g",
     "XPENDING r g",
+    "XPENDING r g - + 10",
     "COPY r copy REPLACE",
     // And changes.
     "APPEND r x",
@@ -174,8 +178,14 @@ const LOOKS: &[&str] = &[
     "ZADD r 1 a inf b",
     "ZPOPMIN r 2",
     "XADD r * f v",
+    "XREADGROUP GROUP g bob STREAMS r 0",
+    "XREADGROUP GROUP g bob STREAMS r >",
+    "XACK r g 1-1 1-2",
+    "XAUTOCLAIM r g alice 0 0",
+    "XCLAIM r g bob 0 1-2 1-3 FORCE",
+    "XDEL r 1-1",
     "XTRIM r MAXLEN 1",
-    "XGROUP DELCONSUMER r g c",
+    "XGROUP DELCONSUMER r g bob",
 ];
 
 /// Looks at and changes a value in every way; commands that are not there yet are passed over.
