@@ -4,6 +4,7 @@ mod add;
 mod argument;
 mod cell;
 mod look;
+mod nearest;
 mod options;
 mod search;
 mod shape;

@@ -5,6 +5,7 @@ use resp::Reply;
 
 use super::argument::{LATITUDE, LONGITUDE, UNIT, distance_reply, point_reply};
 use super::cell::Point;
+use super::nearest::sort_first;
 use super::options::{Form, Options};
 use super::shape::Shape;
 use crate::access::{Txn, View};
@@ -259,10 +260,11 @@ fn find<'v>(zset: Option<&'v Zset>, options: &Options<'_>) -> Vec<Found<'v>> {
     let (Some(zset), Some(shape)) = (zset, &options.shape) else { return Vec::new() };
     let enough = if options.any { options.count } else { usize::MAX };
     let mut found = within(zset, shape, enough);
-    match options.ascending {
-        Some(true) => found.sort_by(|left, right| left.distance.total_cmp(&right.distance)),
-        Some(false) => found.sort_by(|left, right| right.distance.total_cmp(&left.distance)),
-        None => {}
+    if let Some(ascending) = options.ascending {
+        sort_first(&mut found, options.count, |left, right| {
+            let order = left.distance.total_cmp(&right.distance);
+            if ascending { order } else { order.reverse() }
+        });
     }
     found.truncate(options.count);
     found
