@@ -15,6 +15,7 @@ use compat_tests::random::number_from;
 use compat_tests::resp::{self, Value};
 use compat_tests::standalone::Standalone;
 use compat_tests::wait;
+use rustix::process::Signal;
 
 /// Long enough for an election and a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -249,6 +250,23 @@ fn a_node_that_stops_leaves_nobody_waiting() {
         Ok(reply) => assert!(reply.to_string().starts_with("-UNBLOCKED "), "{reply}"),
         Err(error) => assert!(compat_tests::client::is_closed(&error), "{error}"),
     }
+}
+
+#[test]
+fn a_leader_without_a_quorum_keeps_nobody_waiting() {
+    let cluster = Cluster::start(1, 3, &["fsync=no"]);
+    let leader = cluster.leader(0);
+    let mut waits = cluster.client(leader);
+    ask(&mut waits, "BLPOP k 0");
+    wait_for_blocked(cluster.nodes[leader].port, 1);
+    let followers = || (0..3).filter(|index| *index != leader);
+    let signal = |index: usize, signal| {
+        cluster.nodes[index].process.as_ref().expect("it runs").signal(signal);
+    };
+    followers().for_each(|index| signal(index, Signal::STOP));
+    let said = reply(&mut waits);
+    followers().for_each(|index| signal(index, Signal::CONT));
+    assert!(said.is_error(), "{said}");
 }
 
 /// What consumers got.

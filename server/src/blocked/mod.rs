@@ -16,6 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use keyspace::Kind;
@@ -40,6 +41,13 @@ pub use ticket::{Blocking, Ending, Nil, ParkedNote, Ticket, UNBLOCKED};
 /// Parked segments of one node, its own clients' and other nodes'. By eye: ten times Redis' usual
 /// `maxclients`, and at some 500 bytes each no trouble yet.
 const PARKED_MAX: usize = 100_000;
+
+/// Between two looks whether a quorum still follows.
+const LOOK_AT_QUORUM: Duration = Duration::from_secs(1);
+
+/// A leader without a quorum for this long keeps nobody waiting: others may lead by now, and be fed.
+/// As long as a proposal waits for its answer.
+const QUORUM_LOST: Duration = Duration::from_secs(5);
 
 const TOO_MANY: &str = "ERR too many clients wait here";
 
@@ -324,10 +332,17 @@ impl Blocked {
     /// Follows the group's leadership, for as long as the node lives.
     pub async fn follow_leadership(self: Arc<Blocked>, group: Group, node: NodeId) {
         let mut leaders = group.watch_leader();
+        let mut followed = Instant::now();
+        let mut term = 0;
         loop {
             let known = *leaders.borrow_and_update();
-            self.lead((known.leader == Some(node)).then_some(known.term));
-            if leaders.changed().await.is_err() {
+            if known.term != term || group.lease_valid() {
+                (term, followed) = (known.term, Instant::now());
+            }
+            let leads = known.leader == Some(node) && followed.elapsed() < QUORUM_LOST;
+            self.lead(leads.then_some(known.term));
+            let changed = tokio::time::timeout(LOOK_AT_QUORUM, leaders.changed()).await;
+            if let Ok(Err(_)) = changed {
                 return;
             }
         }

@@ -425,6 +425,46 @@ fn a_waiter_is_named_by_one_entry_at_a_time() {
 }
 
 #[test]
+fn readers_of_a_stream_all_get_what_comes_after_them() {
+    let mut stage = Stage::new();
+    stage.run(&["xadd s 1-1 f old"]);
+    let mut waiting = stage.run(&["xread block 0 streams s $", "xread block 0 streams s 1-1"]);
+    assert_eq!(texts(&mut waiting), ["waits", "waits"]);
+    stage.run(&["xadd s 2-1 f new", "xadd s 3-1 f late"]);
+    for client in &mut waiting {
+        let text = client.text();
+        assert!(text.contains("2-1") && !text.contains("1-1") && !text.contains("3-1"), "{text}");
+    }
+    assert_eq!(stage.settle(), 0);
+    stage.expect_alike();
+}
+
+#[test]
+fn a_reader_takes_its_place_in_the_stream_along_to_the_next_leader() {
+    let mut stage = Stage::new();
+    stage.run(&["xadd s 1-1 f old"]);
+    let mut waits = stage.run_one("xread block 0 streams s $");
+    stage.leader.blocked.lead(None);
+    let segment = waits.segment.try_recv().expect("it goes on");
+    assert_eq!(segment.outcome, Outcome::NotLeader);
+    let record = segment.writes.raw().to_vec();
+    assert!(record.windows(3).any(|bytes| bytes == b"1-1"), "{}", record.escape_ascii());
+}
+
+#[test]
+fn those_who_wait_for_sorted_sets_and_for_lists_do_not_mind_each_other() {
+    let mut stage = Stage::new();
+    let mut waiting = stage.run(&["blpop k 0", "bzpopmin k 0", "bzmpop 0 1 k max count 2"]);
+    stage.run(&["zadd k 1 a 2 b 3 c", "zcard k"]);
+    assert_eq!(waiting[0].text(), "waits");
+    assert!(waiting[1].text().contains("$1 a"), "{}", waiting[1].text());
+    assert!(waiting[2].text().contains("$1 c"), "{}", waiting[2].text());
+    stage.run(&["rpush k x"]);
+    assert_eq!(waiting[0].text(), "*2 $1 k $1 x");
+    stage.expect_alike();
+}
+
+#[test]
 fn a_stopping_node_parks_nobody() {
     let mut stage = Stage::new();
     stage.leader.blocked.stop();
