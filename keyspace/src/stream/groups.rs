@@ -269,7 +269,7 @@ const HELP: Command = Command {
         group: Group::Stream,
         since: "5.0.0",
         complexity: "O(1)",
-        summary: "Lists the subcommands.",
+        summary: "Lists the subcommands of XGROUP.",
         arity: 2,
         keys: Keys::None,
         flags: Flags::LOADING.and(Flags::STALE),

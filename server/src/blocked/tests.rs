@@ -452,6 +452,24 @@ fn a_reader_takes_its_place_in_the_stream_along_to_the_next_leader() {
 }
 
 #[test]
+fn readers_of_a_group_share_what_comes() {
+    let mut stage = Stage::new();
+    stage.run(&["xgroup create s g $ mkstream", "xgroup create s h $"]);
+    let of = |group: &str| format!("xreadgroup group {group} me block 0 streams s >");
+    let (of_g, of_h) = (of("g"), of("h"));
+    let mut waiting = stage.run(&[&of_g, &of_g, &of_h]);
+    stage.run(&["xadd s 1-1 f v"]);
+    let [first, second, other] = &mut waiting[..] else { panic!("three wait") };
+    assert!(first.text().contains("1-1") && other.text().contains("1-1"));
+    assert_eq!(second.text(), "waits");
+    assert_eq!(stage.settle(), 0);
+    stage.run(&["del s"]);
+    stage.settle();
+    assert!(second.text().starts_with('-'), "its group is gone: {}", second.text());
+    stage.expect_alike();
+}
+
+#[test]
 fn those_who_wait_for_sorted_sets_and_for_lists_do_not_mind_each_other() {
     let mut stage = Stage::new();
     let mut waiting = stage.run(&["blpop k 0", "bzpopmin k 0", "bzmpop 0 1 k max count 2"]);
