@@ -142,6 +142,9 @@ impl Search {
             let size = || parse_i64(argument).and_then(|number| usize::try_from(number).ok());
             if is(option, "RANK") {
                 let rank = integer(argument)?;
+                if rank == i64::MIN {
+                    return Err(RANK_TOO_FAR);
+                }
                 search.backwards = rank < 0;
                 search.skip = rank.unsigned_abs().checked_sub(1).ok_or(RANK_ZERO)?;
             } else if is(option, "COUNT") {
@@ -180,6 +183,10 @@ impl Search {
     }
 }
 
+/// Since 7.2; 7.0 takes the number whose opposite does not fit for itself.
+const RANK_TOO_FAR: Reply<'static> = Reply::error(
+    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+);
 const RANK_ZERO: Reply<'static> = Reply::error(
     "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... \
      or use negative to start from the end of the list",

@@ -216,6 +216,7 @@ const BUILDERS: [&str; 18] = [
 
 fn block(rows: &[Row], generator: &mut Generator) -> Vec<Step> {
     let mut block = limits(generator.random());
+    let limited = !block.is_empty();
     let refused = [b"SET", generator::LEX_WRONG, b"v"];
     block.push(vec![refused.map(<[u8]>::to_vec).into()]);
     generator.begin_again();
@@ -241,6 +242,10 @@ fn block(rows: &[Row], generator: &mut Generator) -> Vec<Step> {
             _ => random.of(rows),
         };
         if (!in_focus(&row) && random.below(3) > 0) || (is_rare(row) && !random.once_in(3)) {
+            continue;
+        }
+        // Ours restores in the encodings that limits ask for; Redis only counts what it restores.
+        if limited && row.name == "restore" {
             continue;
         }
         if row.name == "multi" && !random.once_in(4) {

@@ -221,7 +221,7 @@ fn sorted(value: &Value) -> Vec<String> {
 fn same_shape(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Integer(a), Value::Integer(b)) => {
-            a.signum() == b.signum() && a.saturating_sub(*b).abs() <= INTEGERS_NEAR
+            (*a < 0) == (*b < 0) && a.saturating_sub(*b).abs() <= INTEGERS_NEAR
         }
         (Value::Array(a), Value::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_shape(a, b))
