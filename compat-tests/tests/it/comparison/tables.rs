@@ -11,9 +11,9 @@ use super::Servers;
 /// Flags that say how Redis runs a command, not what a client may expect of it.
 const FLAGS_OF_REDIS: [&str; 4] = ["skip_monitor", "skip_slowlog", "may_replicate", "noscript"];
 
-/// Rows that are as in Redis 7.2: PFMERGE's sources may be left out, which 7.0 allows and does not
-/// document, and ranks come with scores.
-const ARGUMENTS_OF_REDIS_7_2: [&str; 3] = ["pfmerge", "zrank", "zrevrank"];
+/// Rows that are as in Redis 7.2: what PFMERGE, GEOHASH and GEOPOS are about may be left out, which
+/// 7.0 allows and does not document, and ranks come with scores.
+const ARGUMENTS_OF_REDIS_7_2: [&str; 5] = ["pfmerge", "geohash", "geopos", "zrank", "zrevrank"];
 const ARITY_OF_REDIS_7_2: [&str; 2] = ["zrank", "zrevrank"];
 /// It has nothing to delete, and so writes nothing.
 const WRITES_NOTHING: &str = "function|flush";
