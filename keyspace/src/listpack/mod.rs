@@ -476,10 +476,11 @@ fn offset_before(bytes: &[u8], offset: usize) -> usize {
     offset - last.expect("every element is followed by its length")
 }
 
-/// What a listpack of so many bytes gets.
+/// What a listpack of so many bytes gets: not more than the next power of two, which is a size
+/// class of every allocator and where the limits of lists' and streams' nodes are.
 fn with_room(bytes: usize) -> usize {
     let wanted = if bytes < SHARED_ROOM_BYTES_MIN { bytes } else { bytes + bytes / 8 };
-    wanted.next_multiple_of(GRAIN_BYTES)
+    wanted.min(bytes.next_power_of_two()).next_multiple_of(GRAIN_BYTES)
 }
 
 /// The number of elements if the bytes are a listpack.
