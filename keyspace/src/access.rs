@@ -5,8 +5,9 @@
 //!
 //! A handler may touch the keys that its command's row declares (and, with
 //! [`Flags::OTHER_DB`](crate::command::Flags::OTHER_DB), those keys in the database that an
-//! argument names), or everything if the row has `KEYLESS_DATA`. Others look as if they did not
-//! exist, and to change one is a bug and panics.
+//! argument names), or everything if the row has `KEYLESS_DATA`, or `PATTERN_KEYS` where the
+//! arguments have a pattern. Others look as if they did not exist, and to change one is a bug and
+//! panics.
 
 use std::cell::Cell;
 

@@ -82,6 +82,8 @@ pub enum Keys {
     },
     /// The first half of what follows a keyword (`XREAD ... STREAMS k1 k2 id1 id2`).
     After(&'static str),
+    /// The first argument, and perhaps another: a function works out its index (`SORT ... STORE k`).
+    FirstAndComputed(fn(Args<'_>) -> Option<usize>),
     /// Worked out by a function: the keys' indexes in the arguments.
     Computed(fn(Args<'_>) -> Vec<usize>),
 }
@@ -133,6 +135,9 @@ impl Flags {
     /// (MOVE, COPY).
     pub const OTHER_DB: Flags = Flags(1 << 18);
 
+    /// Ours: reads keys that its arguments describe by patterns with `*`, if there are any (SORT).
+    pub const PATTERN_KEYS: Flags = Flags(1 << 19);
+
     /// Both sets.
     pub const fn and(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
@@ -157,6 +162,8 @@ pub struct Arg {
     pub optional: bool,
     /// May be repeated.
     pub multiple: bool,
+    /// The keyword is repeated with it (`GET a GET b`).
+    pub multiple_token: bool,
 }
 
 /// The kinds of [`Arg`].
@@ -375,6 +382,10 @@ impl Spec {
                     return Err(SYNTAX);
                 }
                 (at + 1..at + 1 + rest / 2).for_each(found);
+            }
+            Keys::FirstAndComputed(compute) => {
+                found(1);
+                compute(args).into_iter().for_each(found);
             }
             Keys::Computed(compute) => compute(args).into_iter().for_each(found),
         }

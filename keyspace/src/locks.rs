@@ -123,7 +123,7 @@ impl<'a> Locks<'a> {
                 keyspace.stored(keyspace.stored_at(db)).slots_or_make();
             }
         }
-        if calls.iter().any(|call| call.command.spec.flags.has(Flags::KEYLESS_DATA)) {
+        if calls.iter().any(touches_any_key) {
             return Locks::all(keyspace);
         }
         let mut units = Vec::new();
@@ -198,6 +198,14 @@ fn hold(keyspace: &Keyspace, unit: Unit) -> Option<Held<'_>> {
     Some(Held { unit, data: slots[usize::from(unit.slot())].data.lock() })
 }
 
+/// Whether no argument says which keys a call will touch.
+fn touches_any_key(call: &Call<'_>) -> bool {
+    let flags = call.command.spec.flags;
+    let describes_keys = |arg: &&[u8]| arg.contains(&b'*');
+    flags.has(Flags::KEYLESS_DATA)
+        || flags.has(Flags::PATTERN_KEYS) && call.args.iter().skip(2).any(describes_keys)
+}
+
 /// The only key of a call whose keys are a plain range of one, as almost every call's are.
 fn only_key<'a>(call: &Call<'a>) -> Option<&'a [u8]> {
     let spec = &call.command.spec;
@@ -207,7 +215,7 @@ fn only_key<'a>(call: &Call<'a>) -> Option<&'a [u8]> {
         Ok(last) => last,
         Err(_) => call.args.len().checked_sub(last.unsigned_abs() as usize)?,
     };
-    if last >= first + step || spec.flags.has(Flags::OTHER_DB) {
+    if last >= first + step || spec.flags.has(Flags::OTHER_DB) || touches_any_key(call) {
         return None;
     }
     call.args.get(first).copied()

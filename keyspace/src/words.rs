@@ -5,7 +5,7 @@ use crate::command::{Arg, ArgKind, Keys};
 impl Arg {
     /// An argument that must be given, once, without a keyword.
     pub const fn new(name: &'static str, kind: ArgKind) -> Arg {
-        Arg { name, kind, token: None, optional: false, multiple: false }
+        Arg { name, kind, token: None, optional: false, multiple: false, multiple_token: false }
     }
 
     /// A key.
@@ -31,6 +31,11 @@ impl Arg {
     /// The same argument, which may be repeated.
     pub const fn multiple(self) -> Arg {
         Arg { multiple: true, ..self }
+    }
+
+    /// The same argument, which may be repeated together with its keyword.
+    pub const fn multiple_token(self) -> Arg {
+        Arg { multiple: true, multiple_token: true, ..self }
     }
 }
 

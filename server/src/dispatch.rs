@@ -464,6 +464,48 @@ fn refused_in_cluster(spec: &Spec, args: Args<'_>) -> Option<&'static str> {
         "copy" if args[3..].iter().any(|arg| arg.eq_ignore_ascii_case(b"db")) => {
             Some("ERR Copying to another database is not allowed in cluster mode")
         }
+        "sort" | "sort_ro" => sort_refused_in_cluster(&args[2..]),
         _ => None,
+    }
+}
+
+/// SORT may not look at keys that no argument names: they may be another shard's. A BY that is the
+/// same for every element looks at none.
+fn sort_refused_in_cluster(mut options: Args<'_>) -> Option<&'static str> {
+    while let [option, rest @ ..] = options {
+        let is = |keyword: &str| option.eq_ignore_ascii_case(keyword.as_bytes());
+        options = match rest {
+            [_, ..] if is("get") => return Some("ERR GET option of SORT denied in cluster mode"),
+            [pattern, ..] if is("by") && pattern.contains(&b'*') => {
+                return Some("ERR BY option of SORT denied in cluster mode");
+            }
+            [_, rest @ ..] if is("by") || is("store") => rest,
+            [_, _, rest @ ..] if is("limit") => rest,
+            rest => rest,
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_refuses_what_sort_would_look_at_elsewhere() {
+        let refused = |line: &str| {
+            let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let row = commands::lookup(&args).expect("a command");
+            refused_in_cluster(row.spec(), &args)
+        };
+        let by = Some("ERR BY option of SORT denied in cluster mode");
+        let get = Some("ERR GET option of SORT denied in cluster mode");
+        assert_eq!(refused("sort k by w_* get #"), by);
+        assert_eq!(refused("sort_ro k limit 0 1 BY *"), by);
+        assert_eq!(refused("sort k get #"), get);
+        assert_eq!(refused("sort k by nosort GET o_*"), get);
+        assert_eq!(refused("sort k by get store by desc limit get by"), None);
+        assert_eq!(refused("sort k*"), None);
+        assert_eq!(refused("sort k get"), None);
     }
 }

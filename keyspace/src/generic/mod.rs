@@ -1,6 +1,6 @@
 //! Commands on keys of any type, and on whole databases.
 //!
-//! Leaves out: times (the expiry family), SORT, and MIGRATE.
+//! Leaves out: times (the expiry family), and MIGRATE.
 
 mod database;
 mod dump;
@@ -8,6 +8,7 @@ mod keys;
 mod memory;
 mod object;
 mod scan;
+mod sort;
 mod transfer;
 
 use crate::command::Command;
@@ -30,6 +31,8 @@ pub(crate) static COMMANDS: &[Command] = &[
     transfer::RENAMENX,
     dump::RESTORE,
     scan::SCAN,
+    sort::SORT,
+    sort::SORT_RO,
     database::SWAPDB,
     keys::TOUCH,
     keys::TYPE,

@@ -60,7 +60,7 @@ impl List {
     }
 
     /// The elements from the one with `index` before it on.
-    pub(super) fn iter_from(&self, index: usize) -> Iter<'_> {
+    pub(crate) fn iter_from(&self, index: usize) -> Iter<'_> {
         match self {
             List::Small(pack) => Iter::Small(Elements::from(pack, index)),
             List::Quick(list) => Iter::Quick(list.iter_from(index)),

@@ -21,16 +21,34 @@ pub(crate) fn parse_double(text: &[u8]) -> Option<f64> {
     (!read.out_of_range).then_some(read.value)
 }
 
+/// `text` as SORT compares it: spaces may lead, nothing at all is 0, and what follows a zero byte is
+/// not seen; but it must be in range.
+pub(crate) fn parse_weight(text: &[u8]) -> Option<f64> {
+    match as_c_string(text) {
+        [] => Some(0.0),
+        text => parse_double(without_spaces(text)),
+    }
+}
+
 /// `text` as an end of a range of scores, where Redis is less strict: spaces may lead, nothing at
 /// all is 0, what follows a zero byte is not seen, and what is out of range is infinite or 0.
 pub(crate) fn parse_bound(text: &[u8]) -> Option<f64> {
-    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
-    if text.is_empty() {
-        return Some(0.0);
+    match as_c_string(text) {
+        [] => Some(0.0),
+        text => read(without_spaces(text)).map(|read| read.value),
     }
+}
+
+/// What is before the first zero byte.
+fn as_c_string(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+/// Without the spaces that lead, as C knows them.
+fn without_spaces(text: &[u8]) -> &[u8] {
     let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'\x0b';
     let spaces = text.iter().take_while(|&byte| is_space(byte)).count();
-    read(&text[spaces..]).map(|read| read.value)
+    &text[spaces..]
 }
 
 struct Read {

@@ -8,7 +8,7 @@ mod double;
 mod extended;
 mod natural;
 
-pub(crate) use double::{parse_bound, parse_double};
+pub(crate) use double::{parse_bound, parse_double, parse_weight};
 pub(crate) use extended::Extended;
 
 /// Digits of the longest 64-bit integer, with its sign.

@@ -11,6 +11,7 @@ mod replicas;
 mod reply;
 mod scans;
 mod sets;
+mod sorts;
 mod stories;
 mod streams;
 mod threads;

@@ -47,7 +47,7 @@ impl World {
         while let Some((unit, bytes)) = pin.next_unit() {
             world.keyspace.load_unit(unit, &bytes).expect("a pin gave it");
         }
-        World { now_ms: self.now_ms, entries: self.entries, ..world }
+        World { now_ms: self.now_ms, entries: self.entries, db: self.db, ..world }
     }
 
     /// Runs one request as the server would: reads beside the log, writes as an entry.
@@ -207,6 +207,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => key().prop_map(|key| format!("lrem {key} -2 x")),
         2 => (key(), 0..3).prop_map(|(key, count)| format!("lpop {key} {count}")),
         2 => (key(), key()).prop_map(|(from, to)| format!("lmove {from} {to} right left")),
+        1 => (key(), key()).prop_map(|(from, to)| format!("sort {from} alpha by {{a}}* get # store {to}")),
         1 => (1..5).prop_map(|size| format!("ringfort.limits list-max-listpack-size {size}")),
         1 => (key(), 0..700).prop_map(|(key, offset)| format!("setrange {key} {offset} xyz")),
         1 => key().prop_map(|key| format!("incr {key}")),

@@ -179,7 +179,9 @@ pub(super) fn categories(row: Row) -> Vec<&'static str> {
     let connection = about_connection || spec.group == Group::Connection;
     // And these as dangerous, although anyone may send them before data is loaded.
     let admin = flags.has(Flags::ADMIN) || matches!(&*name, "role" | "lastsave");
-    let keyspace = (spec.group == Group::Generic && !connection)
+    // SORT belongs to what it sorts.
+    let sorts = matches!(&*name, "sort" | "sort_ro");
+    let keyspace = (spec.group == Group::Generic && !connection && !sorts)
         || (spec.group == Group::Server && flags.has(Flags::KEYLESS_DATA));
     let dangerous = admin || flags.has(Flags::DANGEROUS);
     let fast = flags.has(Flags::FAST);
@@ -187,9 +189,9 @@ pub(super) fn categories(row: Row) -> Vec<&'static str> {
         ("@keyspace", keyspace),
         ("@read", flags.has(Flags::READONLY)),
         ("@write", flags.has(Flags::WRITE)),
-        ("@set", spec.group == Group::Set),
-        ("@sortedset", spec.group == Group::SortedSet),
-        ("@list", spec.group == Group::List),
+        ("@set", spec.group == Group::Set || sorts),
+        ("@sortedset", spec.group == Group::SortedSet || sorts),
+        ("@list", spec.group == Group::List || sorts),
         ("@hash", spec.group == Group::Hash),
         ("@string", spec.group == Group::String),
         ("@bitmap", spec.group == Group::Bitmap),
@@ -212,7 +214,9 @@ pub(super) fn categories(row: Row) -> Vec<&'static str> {
 fn legacy_keys(keys: Keys) -> (i64, i64, i64) {
     match keys {
         Keys::Range { first, last, step } => (number(first), last.into(), number(step)),
-        Keys::FirstAndCounted { .. } | Keys::FirstAndBehind { .. } => (1, 1, 1),
+        Keys::FirstAndCounted { .. } | Keys::FirstAndBehind { .. } | Keys::FirstAndComputed(_) => {
+            (1, 1, 1)
+        }
         Keys::None | Keys::Counted { .. } | Keys::After(_) | Keys::Computed(_) => (0, 0, 0),
     }
 }
@@ -253,7 +257,10 @@ fn key_specs(spec: &Spec, name: &str) -> Vec<Reply<'static>> {
             vec![("keyword", text(keyword)), ("startfrom", Reply::Integer(number(from)))],
         )
     };
-    match spec.keys {
+    let unknown = || typed("unknown", Vec::new());
+    // A pattern's keys cannot be told from the arguments.
+    let patterns = spec.flags.has(Flags::PATTERN_KEYS).then(|| one(1, unknown(), unknown()));
+    let specs = match spec.keys {
         Keys::None => Vec::new(),
         // COPY and SUNIONSTORE treat their first key differently: a spec for it, one for the rest.
         Keys::Range { first: 1, last, step: 1 }
@@ -279,10 +286,14 @@ fn key_specs(spec: &Spec, name: &str) -> Vec<Reply<'static>> {
         }
         // The limit says that keys end after half of what follows.
         Keys::After(keyword) => vec![one(0, behind(keyword, 1), range(-1, 1, 2))],
-        Keys::Computed(_) => {
-            vec![one(0, typed("unknown", Vec::new()), typed("unknown", Vec::new()))]
+        Keys::FirstAndComputed(_) => {
+            let stored = one(2, unknown(), unknown());
+            let first = one(0, index(1), range(0, 1, 0));
+            return std::iter::once(first).chain(patterns).chain([stored]).collect();
         }
-    }
+        Keys::Computed(_) => vec![one(0, unknown(), unknown())],
+    };
+    specs.into_iter().chain(patterns).collect()
 }
 
 /// What a command does to its `ordinal`-th key, in Redis' words: how it uses the key's entry (RO,
@@ -315,11 +326,21 @@ fn key_flags(spec: &Spec, name: &str, ordinal: usize) -> &'static [&'static str]
         | ("georadius" | "georadiusbymember", 1) => &["OW", "update"],
         ("zunionstore" | "zinterstore" | "zdiffstore" | "zrangestore" | "geosearchstore", _)
         | ("georadius" | "georadiusbymember", _) => &["RO", "access"],
+        ("lpush" | "lpushx" | "rpush" | "rpushx" | "linsert", _) => &["RW", "insert"],
+        ("lset", _) => &["RW", "update"],
+        ("lrem" | "ltrim", _) => &["RW", "delete"],
+        ("lmove" | "rpoplpush" | "blmove" | "brpoplpush", 1) => &["RW", "insert"],
+        ("lmove" | "rpoplpush" | "blmove" | "brpoplpush", _)
+        | ("lpop" | "rpop" | "lmpop" | "blpop" | "brpop" | "blmpop", _) => {
+            &["RW", "access", "delete"]
+        }
+        ("sort", 2) => &["OW", "update"],
+        ("sort", _) => &["RO", "access"],
         ("copy", 0) => &["RO", "access"],
         ("rename" | "renamenx", 0) => &["RW", "access", "delete"],
         ("copy" | "rename", _) => &["OW", "update"],
         ("renamenx", _) => &["OW", "insert"],
-        ("exists" | "touch" | "type" | "strlen" | "watch" | "zcard", _) => &["RO"],
+        ("exists" | "touch" | "type" | "strlen" | "watch" | "zcard" | "llen", _) => &["RO"],
         ("scard" | "sismember" | "hlen" | "hexists" | "hstrlen", _) => &["RO"],
         _ if name.starts_with("object|") => &["RO"],
         _ if spec.flags.has(Flags::WRITE) => &["RW", "access", "update"],
@@ -340,7 +361,11 @@ fn argument(arg: &'static Arg) -> Reply<'static> {
         pairs.push((text("token"), text(token)));
     }
     if arg.optional || arg.multiple {
-        let flags = [("optional", arg.optional), ("multiple", arg.multiple)];
+        let flags = [
+            ("optional", arg.optional),
+            ("multiple", arg.multiple),
+            ("multiple_token", arg.multiple_token),
+        ];
         let set = flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name);
         pairs.push((text("flags"), statuses(set)));
     }

@@ -113,6 +113,7 @@ fn syntax(arg: &Arg) -> String {
     if arg.multiple {
         text = match arg.kind {
             ArgKind::OneOf(_) => format!("{text} ..."),
+            _ if arg.multiple_token => format!("{text} [{text} ...]"),
             // Lists follow their keyword once; blocks repeat whole.
             _ => format!("{text} [{value} ...]"),
         };

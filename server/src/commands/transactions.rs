@@ -1,7 +1,7 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH: little more than rows. What they do is in `dispatch` and
 //! `transaction`, because they change how the commands around them run.
 
-use keyspace::command::{Arg, ArgKind, Flags, Group, Keys};
+use keyspace::command::{Arg, Flags, Group, Keys};
 use keyspace::{Args, Spec};
 use resp::Reply;
 
@@ -61,13 +61,7 @@ pub const COMMANDS: &[ServerCommand] = &[
             arity: -2,
             keys: Keys::Range { first: 1, last: -1, step: 1 },
             flags: FLAGS,
-            args: &[Arg {
-                name: "key",
-                kind: ArgKind::Key,
-                token: None,
-                optional: false,
-                multiple: true,
-            }],
+            args: &[Arg::key("key").multiple()],
         },
         run: ServerRun::Transaction(Transaction::Watch),
     },

@@ -39,8 +39,8 @@ fn described(args: &[Arg], random: &mut impl FnMut() -> u64, call: &mut Vec<Stri
             repeats = keys;
         }
         for repeat in 0..repeats {
-            // A list follows its keyword once.
-            if repeat == 0 || matches!(arg.kind, ArgKind::Block(_)) {
+            // A list follows its keyword once, as a rule.
+            if repeat == 0 || arg.multiple_token || matches!(arg.kind, ArgKind::Block(_)) {
                 call.extend(arg.token.map(str::to_owned));
             }
             match arg.kind {
@@ -120,6 +120,11 @@ const NASTY: &[&[u8]] = &[
     b"BEFORE",
     b"RANK",
     b"MAXLEN",
+    b"BY",
+    b"STORE",
+    b"LIMIT",
+    b"ALPHA",
+    b"*->a",
     b"536870912",
     b"99999",
 ];
