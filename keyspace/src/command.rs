@@ -131,8 +131,8 @@ impl Flags {
     pub const INTERNAL: Flags = Flags(1 << 16);
     /// Ours: reads or writes many slots without naming keys (DBSIZE, FLUSHALL, KEYS, SCAN).
     pub const KEYLESS_DATA: Flags = Flags(1 << 17);
-    /// Ours: touches its keys also in another database, whose number is among its arguments
-    /// (MOVE, COPY).
+    /// Ours: touches its keys, or everything, also in another database, whose number is among its
+    /// arguments (MOVE, COPY, SWAPDB).
     pub const OTHER_DB: Flags = Flags(1 << 18);
 
     /// Ours: reads keys that its arguments describe by patterns with `*`, if there are any (SORT).

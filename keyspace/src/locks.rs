@@ -226,6 +226,8 @@ fn only_key<'a>(call: &Call<'a>) -> Option<&'a [u8]> {
 fn databases(keyspace: &Keyspace, call: &Call<'_>) -> impl Iterator<Item = u8> {
     let spec = &call.command.spec;
     let others = match spec.keys {
+        // SWAPDB: behind it, in the same entry, a key may lie in a database never written before.
+        Keys::None if spec.flags.has(Flags::OTHER_DB) => call.args.get(1..).unwrap_or_default(),
         Keys::Range { last, .. } if spec.flags.has(Flags::OTHER_DB) => {
             let behind_keys = usize::try_from(last).map_or(0, |last| last + 1);
             call.args.get(behind_keys..).unwrap_or_default()

@@ -84,7 +84,11 @@ pub(super) const SWAPDB: Command = Command {
         summary: "Exchanges two databases.",
         arity: 3,
         keys: Keys::None,
-        flags: Flags::WRITE.and(Flags::FAST).and(Flags::DANGEROUS).and(Flags::KEYLESS_DATA),
+        flags: Flags::WRITE
+            .and(Flags::FAST)
+            .and(Flags::DANGEROUS)
+            .and(Flags::KEYLESS_DATA)
+            .and(Flags::OTHER_DB),
         args: &[Arg::new("index1", ArgKind::Integer), Arg::new("index2", ArgKind::Integer)],
     },
     run: Run::Write(|txn, args| settle(swapdb(txn, args))),

@@ -240,7 +240,8 @@ impl Node {
         let Some(before) = self.get(index).map(|value| value.len()) else { return false };
         match &mut self.content {
             Content::Packed(pack) => {
-                let bytes = pack.bytes() - before + value.len() + OVERHEAD_BYTES;
+                // An integer's text may be longer than all the bytes it takes here.
+                let bytes = (pack.bytes() + value.len() + OVERHEAD_BYTES).saturating_sub(before);
                 let fits = value.len() <= before || limit.allows(bytes, self.len as usize);
                 fits && pack::replace(pack, index, value)
             }
