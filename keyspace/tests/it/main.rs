@@ -3,10 +3,12 @@
 mod counts;
 mod discards;
 mod families;
+mod generator;
 mod hashes;
 mod large;
 mod payloads;
 mod pins;
+mod random_log;
 mod replicas;
 mod reply;
 mod scans;

@@ -95,14 +95,17 @@ impl World {
         (0..20).map(|_| time()).min().expect("some")
     }
 
-    /// Runs requests as one block, as an entry.
+    /// Runs requests given as words as one block, as an entry.
     pub(crate) fn block(&mut self, lines: &[&str]) -> Vec<Reply<'static>> {
-        let split = |line: &'_ str| -> Vec<Vec<u8>> {
-            line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
-        };
-        let words: Vec<Vec<Vec<u8>>> = lines.iter().map(|line| split(line)).collect();
+        let split = |line: &&str| line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        let requests: Vec<Vec<Vec<u8>>> = lines.iter().map(split).collect();
+        self.entry(&requests)
+    }
+
+    /// Runs requests, whose arities are right, as one entry.
+    pub(crate) fn entry(&mut self, requests: &[Vec<Vec<u8>>]) -> Vec<Reply<'static>> {
         let args: Vec<Vec<&[u8]>> =
-            words.iter().map(|words| words.iter().map(Vec::as_slice).collect()).collect();
+            requests.iter().map(|words| words.iter().map(Vec::as_slice).collect()).collect();
         let call = |args: &'_ [&'_ [u8]]| lookup(args).expect("a command");
         let calls: Vec<Call<'_>> =
             args.iter().map(|args| Call { command: call(args), args, db: self.db }).collect();
