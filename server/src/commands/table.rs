@@ -185,7 +185,6 @@ fn echo(word: &[u8], room: usize) -> Cow<'_, str> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::ServerRun;
     use super::super::testing::error_text;
     use super::*;
 
