@@ -81,7 +81,12 @@ pub enum Keys {
         from: usize,
     },
     /// The first half of what follows a keyword (`XREAD ... STREAMS k1 k2 id1 id2`).
-    After(&'static str),
+    After {
+        /// The keyword.
+        keyword: &'static str,
+        /// Index of the first argument that may be it.
+        from: usize,
+    },
     /// The first argument, and perhaps another: a function works out its index (`SORT ... STORE k`).
     FirstAndComputed(fn(Args<'_>) -> Option<usize>),
     /// Worked out by a function: the keys' indexes in the arguments.
@@ -374,9 +379,9 @@ impl Spec {
                 }
                 last.into_iter().for_each(found);
             }
-            Keys::After(keyword) => {
+            Keys::After { keyword, from } => {
                 let is_keyword = |arg: &&[u8]| arg.eq_ignore_ascii_case(keyword.as_bytes());
-                let at = args.iter().skip(1).position(is_keyword).ok_or(SYNTAX)? + 1;
+                let at = args.iter().skip(from).position(is_keyword).ok_or(SYNTAX)? + from;
                 let rest = args.len() - at - 1;
                 if rest == 0 || !rest.is_multiple_of(2) {
                     return Err(SYNTAX);
@@ -547,10 +552,14 @@ mod tests {
 
     #[test]
     fn keys_after_a_keyword_are_half_of_what_follows() {
-        let after = |args: &[&str]| indexes(Keys::After("STREAMS"), args);
+        let after = |args: &[&str]| indexes(Keys::After { keyword: "STREAMS", from: 1 }, args);
         assert_eq!(after(&["xread", "count", "1", "streams", "a", "b", "0", "0"]), Ok(vec![4, 5]));
         assert!(after(&["xread", "streams", "a", "b", "0"]).is_err());
         assert!(after(&["xread", "streams"]).is_err());
         assert!(after(&["xread", "count"]).is_err());
+        // A group may have the keyword's name.
+        let behind = Keys::After { keyword: "STREAMS", from: 4 };
+        let args = ["xreadgroup", "group", "streams", "c", "streams", "a", ">"];
+        assert_eq!(indexes(behind, &args), Ok(vec![5]));
     }
 }

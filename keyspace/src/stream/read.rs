@@ -28,7 +28,7 @@ pub(super) const XREAD: Command = Command {
         complexity: "O(log(N)+M) for each stream, for M entries returned of N",
         summary: "Returns the entries behind given ids of several streams; may wait for some.",
         arity: -4,
-        keys: Keys::After("STREAMS"),
+        keys: Keys::After { keyword: "STREAMS", from: 1 },
         flags: Flags::READONLY.and(Flags::BLOCKING).and(Flags::MOVABLE_KEYS),
         args: &[COUNT, BLOCK, STREAMS],
     },

@@ -23,7 +23,7 @@ pub(super) const XREADGROUP: Command = Command {
         summary: "Gives a group's consumer entries of several streams, new ones or those that it \
                   has pending; may wait for new ones.",
         arity: -7,
-        keys: Keys::After("STREAMS"),
+        keys: Keys::After { keyword: "STREAMS", from: 4 },
         flags: Flags::WRITE.and(Flags::BLOCKING).and(Flags::MOVABLE_KEYS),
         args: &[
             Arg::new(

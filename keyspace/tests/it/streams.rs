@@ -1,6 +1,7 @@
-//! What commands on large streams and groups cost: one that visits every entry
+//! What waiting for entries means, and what commands on large streams and groups cost: one that visits every entry
 //! would cost a hundred times as much for a hundred times as many.
 
+use keyspace::{Block, Call, Run, lookup};
 use resp::Reply;
 
 use crate::world::World;
@@ -59,5 +60,69 @@ fn a_million_entries_cost_little_more_than_some_thousand() {
             cost_large < cost_small * RATIO_MAX,
             "{at_large}: {cost_large:?} against {cost_small:?}"
         );
+    }
+}
+
+/// The row of a command that may wait.
+fn block(args: &[&[u8]]) -> &'static Block {
+    let Run::Block(block) = lookup(args).expect("a command").run else { panic!("it never waits") };
+    block
+}
+
+#[test]
+fn how_long_to_wait_is_what_block_says() {
+    for (line, timeout_ms) in [
+        ("xread streams s 0", None),
+        ("xread block 0 streams s $", Some(0)),
+        ("xread count 1 BLOCK 1500 streams s $", Some(1500)),
+        ("xread block -1 streams s $", None),
+        ("xread block x streams s $", None),
+        ("xread block 5 streams s", None),
+        ("xread block 5 group g c streams s 0", None),
+        ("xreadgroup group g c streams s >", None),
+        ("xreadgroup group g c block 7 streams s >", Some(7)),
+        ("xreadgroup block 7 streams s >", None),
+    ] {
+        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        assert_eq!((block(&args).timeout_ms)(&args), timeout_ms, "{line}");
+    }
+}
+
+#[test]
+fn the_last_entry_is_the_last_when_the_client_came() {
+    let mut world = World::new(1);
+    world.words("xadd s 5-3 field value");
+    let later = |world: &World, line: &str| {
+        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let command = lookup(&args).expect("a command");
+        let later = world.keyspace.later(&Call { command, args: &args, db: 0 });
+        later.map(|args| String::from_utf8(args.join(&b' ')).expect("text"))
+    };
+    let line = "xread block 0 streams s $ none $ 7";
+    assert_eq!(later(&world, line), None, "unbalanced, which its attempt says");
+    let line = "xread block 0 streams s $ none $ 1 $";
+    let expected = "xread block 0 streams s $ none 5-3 1 0-0";
+    assert_eq!(later(&world, line).as_deref(), Some(expected), "a key may have that name");
+    assert_eq!(later(&world, "xread block 0 streams s 5-3"), None);
+    assert_eq!(later(&world, "xreadgroup group g c block 0 streams s >"), None);
+}
+
+#[test]
+fn who_waits_for_a_group_hears_that_it_is_gone() {
+    let attempt = "xreadgroup group g c block 0 streams s >";
+    let args: Vec<&[u8]> = attempt.split(' ').map(str::as_bytes).collect();
+    assert!(!block(&args).waits_out_types);
+    assert!(block(&[b"xread"]).waits_out_types);
+    for (line, text) in
+        [("xgroup destroy s g", "NOGROUP"), ("del s", "NOGROUP"), ("set s v", "WRONGTYPE")]
+    {
+        let mut world = World::new(1);
+        world.words("xgroup create s g $ mkstream");
+        assert_eq!(world.words(attempt), Reply::NullArray);
+        assert!(world.touched.0.is_empty(), "who waits must not wake others");
+        world.words(line);
+        assert_eq!(world.touched.0, [(0, b"s".to_vec())], "{line}");
+        let reply = world.words(attempt);
+        assert!(matches!(&reply, Reply::Error(error) if error.starts_with(text)), "{reply:?}");
     }
 }

@@ -217,7 +217,7 @@ fn legacy_keys(keys: Keys) -> (i64, i64, i64) {
         Keys::FirstAndCounted { .. } | Keys::FirstAndBehind { .. } | Keys::FirstAndComputed(_) => {
             (1, 1, 1)
         }
-        Keys::None | Keys::Counted { .. } | Keys::After(_) | Keys::Computed(_) => (0, 0, 0),
+        Keys::None | Keys::Counted { .. } | Keys::After { .. } | Keys::Computed(_) => (0, 0, 0),
     }
 }
 
@@ -285,7 +285,7 @@ fn key_specs(spec: &Spec, name: &str) -> Vec<Reply<'static>> {
             std::iter::once(one(0, index(1), range(0, 1, 0))).chain(others).collect()
         }
         // The limit says that keys end after half of what follows.
-        Keys::After(keyword) => vec![one(0, behind(keyword, 1), range(-1, 1, 2))],
+        Keys::After { keyword, from } => vec![one(0, behind(keyword, from), range(-1, 1, 2))],
         Keys::FirstAndComputed(_) => {
             let stored = one(2, unknown(), unknown());
             let first = one(0, index(1), range(0, 1, 0));
@@ -340,7 +340,15 @@ fn key_flags(spec: &Spec, name: &str, ordinal: usize) -> &'static [&'static str]
         ("rename" | "renamenx", 0) => &["RW", "access", "delete"],
         ("copy" | "rename", _) => &["OW", "update"],
         ("renamenx", _) => &["OW", "insert"],
+        ("xadd" | "xack" | "xclaim" | "xsetid" | "xgroup|setid", _) => &["RW", "update"],
+        ("xgroup|create" | "xgroup|createconsumer", _) => &["RW", "insert"],
+        ("xdel" | "xtrim" | "xautoclaim" | "xgroup|destroy" | "xgroup|delconsumer", _) => {
+            &["RW", "delete"]
+        }
+        // It reads a stream, whatever it does to the group.
+        ("xreadgroup", _) => &["RO", "access"],
         ("exists" | "touch" | "type" | "strlen" | "watch" | "zcard" | "llen", _) => &["RO"],
+        ("xlen", _) => &["RO"],
         ("scard" | "sismember" | "hlen" | "hexists" | "hstrlen", _) => &["RO"],
         _ if name.starts_with("object|") => &["RO"],
         _ if spec.flags.has(Flags::WRITE) => &["RW", "access", "update"],
