@@ -76,10 +76,18 @@ pub(super) fn step(words: Words) -> Step {
         b"pfcount" if words.len() == 2 => vec![[words, vec![key]].concat()],
         // The entry's id is the time.
         b"xadd" if has(b"*") => vec![words, delete(&key)],
-        // Since 7.2 the consumer exists even if nothing was claimed for it.
+        // Since 7.2 a consumer exists even if it was given nothing.
         b"xclaim" | b"xautoclaim" if words.len() > 3 => {
-            let create = [&b"XGROUP"[..], b"CREATECONSUMER"].map(<[u8]>::to_vec);
-            vec![[&create[..], &words[1..4]].concat(), words]
+            vec![create_consumer(&key, &words[2..4]), words]
+        }
+        b"xreadgroup" if words.len() > 3 => {
+            let streams = words.iter().position(|word| word.eq_ignore_ascii_case(b"streams"));
+            let behind = streams.map_or(&[][..], |at| &words[at + 1..]);
+            let keys = &behind[..behind.len().div_ceil(2)];
+            let mut step: Step =
+                keys.iter().map(|key| create_consumer(key, &words[2..4])).collect();
+            step.push(words);
+            step
         }
         // How equal weights are ordered depends on the order of a set.
         b"sort" if has(b"by") && has(b"alpha") && has(b"store") => {
@@ -93,6 +101,12 @@ pub(super) fn step(words: Words) -> Step {
         }
         _ => vec![words],
     }
+}
+
+/// For a group and a consumer.
+fn create_consumer(key: &[u8], group: &[Vec<u8>]) -> Words {
+    let create = [b"XGROUP", &b"CREATECONSUMER"[..], key].map(<[u8]>::to_vec);
+    [&create[..], group].concat()
 }
 
 /// What stands behind a STORE.
