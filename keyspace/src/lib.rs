@@ -35,12 +35,8 @@ mod internal;
 mod keyspace;
 pub mod limits;
 mod list;
-// Until lists are kept in it.
-#[allow(dead_code)]
 mod listpack;
 mod locks;
-// Until sorted sets are kept in them.
-#[allow(dead_code)]
 mod members;
 mod number;
 mod object;

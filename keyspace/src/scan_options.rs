@@ -5,11 +5,20 @@ use std::borrow::Cow;
 use resp::Reply;
 
 use crate::argument::{SYNTAX, integer, is};
+use crate::command::{Arg, ArgKind};
 use crate::glob;
 use crate::number::parse_cursor;
 
 /// How many elements a step looks at unless COUNT says: Redis' default.
 const COUNT: usize = 10;
+
+/// The arguments of a walk over a collection's elements, as its row says them.
+pub(crate) const OF_ELEMENTS: &[Arg] = &[
+    Arg::key("key"),
+    Arg::new("cursor", ArgKind::Integer),
+    Arg::new("pattern", ArgKind::Pattern).after("MATCH").optional(),
+    Arg::new("count", ArgKind::Integer).after("COUNT").optional(),
+];
 
 /// MATCH, COUNT and, where keys are walked, TYPE.
 pub(crate) struct ScanOptions<'a> {

@@ -191,12 +191,7 @@ pub(super) const HSCAN: Command = Command {
         arity: -3,
         keys: Keys::FIRST,
         flags: Flags::READONLY,
-        args: &[
-            Arg::key("key"),
-            Arg::new("cursor", ArgKind::Integer),
-            Arg::new("pattern", ArgKind::Pattern).after("MATCH").optional(),
-            Arg::new("count", ArgKind::Integer).after("COUNT").optional(),
-        ],
+        args: scan_options::OF_ELEMENTS,
     },
     run: Run::Read(|view, args| settle(hscan(view, args))),
 };

@@ -176,11 +176,6 @@ impl<T: Named> Members<T> {
         result
     }
 
-    /// Puts an element where one of the same name is, and returns that.
-    pub(crate) fn replace(&mut self, place: usize, element: T) -> T {
-        self.edit(place, |old| std::mem::replace(old, element))
-    }
-
     /// Takes the element at a place below `len` out; the last element moves there.
     pub(crate) fn remove(&mut self, place: usize) -> T {
         let last_place = self.len - 1;

@@ -63,7 +63,7 @@ fn set(members: &mut Members<Pair>, model: &mut Model, field: &[u8], value: &[u8
             if edit {
                 members.edit(place, |pair| pair.set_value(value));
             } else {
-                members.replace(place, Pair::new(field, value));
+                members.edit(place, |pair| *pair = Pair::new(field, value));
             }
             model[place].1 = value.to_vec();
         }

@@ -7,7 +7,7 @@ use resp::{DoubleText, Reply};
 use super::Zset;
 use crate::access::View;
 use crate::argument::{Answer, settle};
-use crate::command::{Arg, ArgKind, Args, Command, Flags, Group, Keys, Run, Spec};
+use crate::command::{Args, Command, Flags, Group, Keys, Run, Spec};
 use crate::scan_options::{self, ScanOptions};
 use crate::value::StringValue;
 
@@ -21,12 +21,7 @@ pub(super) const ZSCAN: Command = Command {
         arity: -3,
         keys: Keys::FIRST,
         flags: Flags::READONLY,
-        args: &[
-            Arg::key("key"),
-            Arg::new("cursor", ArgKind::Integer),
-            Arg::new("pattern", ArgKind::Pattern).after("MATCH").optional(),
-            Arg::new("count", ArgKind::Integer).after("COUNT").optional(),
-        ],
+        args: scan_options::OF_ELEMENTS,
     },
     run: Run::Read(|view, args| settle(zscan(view, args))),
 };
