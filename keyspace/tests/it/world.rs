@@ -165,12 +165,14 @@ pub(crate) enum Step {
 }
 
 impl World {
-    /// Takes a step; the answer, if it was a request.
+    /// Takes a step; the answer, if it was a request. One whose answer is drawn at random runs
+    /// within an entry, where it has the entry's seed: beside the log every read draws anew.
     pub(crate) fn step(&mut self, step: &Step) -> Option<Reply<'static>> {
         match step {
             Step::Run(db, words) => {
                 self.db = *db;
-                Some(self.words(words))
+                let drawn = words.starts_with("zrandmember");
+                Some(if drawn { self.block(&[words]).remove(0) } else { self.words(words) })
             }
             Step::Advance(ms) => {
                 self.now_ms += ms;
