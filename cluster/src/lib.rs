@@ -1,7 +1,8 @@
-//! The ring, the topology and the admin protocol. Pure, but for the admin gRPC.
+//! The ring, the topology, how slots move, and the admin protocol. Pure, but for the admin gRPC.
 
 mod address;
 pub mod admin;
+pub mod migration;
 pub mod ring;
 pub mod topology;
 
