@@ -76,6 +76,11 @@ impl<'a> Reply<'a> {
         Reply::Error(Cow::Borrowed(text))
     }
 
+    /// Whether it says that there is nothing, in either of the two ways.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Reply::Null | Reply::NullArray)
+    }
+
     /// Appends the reply's bytes to `out`.
     pub fn encode(&self, protocol: Protocol, out: &mut BytesMut) {
         match self {

@@ -128,9 +128,8 @@ impl Segment {
 
     /// Ends it without an answer from the keyspace; of a segment that may wait.
     pub fn end_wait(&mut self, ending: Ending) {
-        let nil = self.blocking.as_ref().expect("only a marked segment waits").nil;
         self.out.clear();
-        match ending.reply(nil) {
+        match ending.reply() {
             Some(reply) if !self.is_silent() => reply.encode(self.protocol, &mut self.out),
             _ => {}
         }

@@ -36,7 +36,7 @@ mod ticket;
 
 pub use boarding::Boarded;
 pub use queues::{Keys, Queues, Wanted};
-pub use ticket::{Blocking, Ending, Nil, ParkedNote, Ticket, UNBLOCKED};
+pub use ticket::{Blocking, Ending, ParkedNote, Ticket, UNBLOCKED};
 
 /// Parked segments of one node, its own clients' and other nodes'. By eye: ten times Redis' usual
 /// `maxclients`, and at some 500 bytes each no trouble yet.
@@ -139,7 +139,7 @@ impl Blocked {
         term: u64,
     ) -> Result<(), Box<Segment>> {
         let blocking = segment.blocking.as_ref().expect("only a marked segment waits");
-        let (ticket, deadline, nil) = (blocking.ticket.clone(), blocking.deadline, blocking.nil);
+        let (ticket, deadline) = (blocking.ticket.clone(), blocking.deadline);
         let mut registry = self.registry.lock();
         if registry.leading != Some(term) || ticket.ending().is_some() || self.is_stopping() {
             // Nothing was executed: whoever sent it decides.
@@ -166,7 +166,7 @@ impl Blocked {
         ticket.set_parked(true);
         self.note_counts(&registry);
         drop(registry);
-        ticket.tell_parked(|| ParkedNote { nil, later });
+        ticket.tell_parked(|| ParkedNote { later });
         if soonest {
             self.sooner.notify_one();
         }

@@ -304,10 +304,10 @@ fn an_expired_wait_is_answered_with_nothing() {
     stage.leader.blocked.expire(after(4));
     assert_eq!(texts(&mut waiting), ["waits", "waits", "waits", "waits"]);
     stage.leader.blocked.expire(after(6));
-    assert_eq!(texts(&mut waiting), ["waits", "$-1", "waits", "waits"]);
+    assert_eq!(texts(&mut waiting), ["waits", "*-1", "waits", "waits"]);
     stage.run(&["rpush k a"]);
     stage.leader.blocked.expire(after(11));
-    assert_eq!(texts(&mut waiting), ["*2 $1 k $1 a", "$-1", "waits", "*-1"]);
+    assert_eq!(texts(&mut waiting), ["*2 $1 k $1 a", "*-1", "waits", "*-1"]);
 }
 
 #[test]

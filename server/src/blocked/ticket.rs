@@ -27,8 +27,6 @@ pub struct Blocking {
     pub deadline: Option<Instant>,
     /// The command's way to wait.
     pub block: &'static Block,
-    /// The answer to a wait that is over; the attempt that had to wait gave it.
-    pub nil: Nil,
 }
 
 impl Blocking {
@@ -37,7 +35,7 @@ impl Blocking {
         let timeout = (timeout_ms > 0).then_some(Duration::from_millis(timeout_ms));
         // A time past the clock's range is for ever too.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Blocking { ticket, deadline, block, nil: Nil::Array }
+        Blocking { ticket, deadline, block }
     }
 
     /// Milliseconds until the deadline, at least one; 0: there is none.
@@ -50,34 +48,6 @@ impl Blocking {
     /// Whether attempts may change data: then one with an unknown outcome is not repeated.
     pub fn writes(&self) -> bool {
         matches!(self.block.run, Run::Write(_))
-    }
-}
-
-/// The two replies that say that there is nothing (yet).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nil {
-    /// [`Reply::Null`]
-    Bulk,
-    /// [`Reply::NullArray`]
-    Array,
-}
-
-impl Nil {
-    /// Which one a reply is, if any.
-    pub fn of(reply: &Reply<'_>) -> Option<Nil> {
-        match reply {
-            Reply::Null => Some(Nil::Bulk),
-            Reply::NullArray => Some(Nil::Array),
-            _ => None,
-        }
-    }
-
-    /// The reply.
-    pub fn reply(self) -> Reply<'static> {
-        match self {
-            Nil::Bulk => Reply::Null,
-            Nil::Array => Reply::NullArray,
-        }
     }
 }
 
@@ -102,10 +72,10 @@ impl Ending {
     }
 
     /// What the client reads; `None`: nobody does.
-    pub fn reply(self, nil: Nil) -> Option<Reply<'static>> {
+    pub fn reply(self) -> Option<Reply<'static>> {
         match self {
             Ending::Gone => None,
-            Ending::TimedOut => Some(nil.reply()),
+            Ending::TimedOut => Some(Reply::NullArray),
             Ending::Unblocked => Some(Reply::error(UNBLOCKED_BY_CLIENT)),
             Ending::Stopping => Some(Reply::error(UNBLOCKED)),
         }
@@ -115,8 +85,6 @@ impl Ending {
 /// Tells another node, whose client it is, that a request began to wait here.
 #[derive(Debug)]
 pub struct ParkedNote {
-    /// The answer to a wait that is over.
-    pub nil: Nil,
     /// The record to attempt from now on, if it is another one; else empty.
     pub later: Bytes,
 }

@@ -81,21 +81,26 @@ pub(super) fn full_name(spec: &Spec) -> Cow<'static, str> {
 
 /// `ERR unknown command ...`, with the beginning of its arguments.
 pub fn unknown_command(args: Args<'_>) -> Reply<'static> {
-    let mut rest = String::new();
+    let mut rest = Vec::new();
     for arg in args.iter().skip(1) {
         if rest.len() >= ECHO_BYTES_MAX {
             break;
         }
         let room = ECHO_BYTES_MAX - rest.len();
-        rest.push_str(&format!("'{}' ", echo(arg, room)));
+        for part in [b"'", echo(arg, room), b"' "] {
+            rest.extend_from_slice(part);
+        }
     }
-    let name = args.first().map_or(Cow::Borrowed(""), |name| echo(name, ECHO_BYTES_MAX));
+    let rest = String::from_utf8_lossy(&rest);
+    let name = args.first().map_or(&b""[..], |name| echo(name, ECHO_BYTES_MAX));
+    let name = String::from_utf8_lossy(name);
     Reply::Error(format!("ERR unknown command '{name}', with args beginning with: {rest}").into())
 }
 
 /// `ERR unknown subcommand ...`, for a container whose subcommand does not exist.
 pub fn unknown_subcommand(args: Args<'_>) -> Reply<'static> {
-    let name = args.get(1).map_or(Cow::Borrowed(""), |name| echo(name, ECHO_BYTES_MAX));
+    let name = args.get(1).map_or(&b""[..], |name| echo(name, ECHO_BYTES_MAX));
+    let name = String::from_utf8_lossy(name);
     let container = lookup(&args[..1]).map_or("", |row| row.spec().name).to_ascii_uppercase();
     Reply::Error(format!("ERR unknown subcommand '{name}'. Try {container} HELP.").into())
 }
@@ -176,9 +181,9 @@ fn same(a: &Spec, b: &Spec) -> bool {
 
 /// What an error repeats of a client's word: like C's `%.*s`, at most `room` bytes and nothing
 /// after a NUL.
-fn echo(word: &[u8], room: usize) -> Cow<'_, str> {
+fn echo(word: &[u8], room: usize) -> &[u8] {
     let word = &word[..word.len().min(room)];
-    String::from_utf8_lossy(word.split(|byte| *byte == 0).next().unwrap_or_default())
+    word.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 #[cfg(test)]

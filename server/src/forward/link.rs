@@ -20,7 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::proto::forward_client::ForwardClient;
 use super::proto::{self, ExecuteRequest, ExecuteResponse};
 use super::{MESSAGE_BYTES_MAX, REQUESTS_MAX, encode_ops, resp_version, stamped};
-use crate::blocked::{Blocking, Ending, Nil, Ticket, UNBLOCKED};
+use crate::blocked::{Blocking, Ending, Ticket, UNBLOCKED};
 use crate::exchange::Deliveries;
 use crate::segment::{Outcome, Segment};
 
@@ -314,7 +314,6 @@ impl Carried {
             return;
         };
         let Some(blocking) = &mut segment.blocking else { return };
-        blocking.nil = if response.null_array { Nil::Array } else { Nil::Bulk };
         blocking.ticket.set_parked(true);
         *deadline = None;
         // A record that does not decode is left to the next leader, which refuses it.

@@ -21,7 +21,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::proto::forward_server::Forward;
 use super::proto::{self, ExecuteRequest, ExecuteResponse, FollowLeaderRequest, Leader};
 use super::{REQUESTS_MAX, decode_ops, protocol};
-use crate::blocked::{Blocking, Ending, Nil, ParkedNote, Ticket};
+use crate::blocked::{Blocking, Ending, ParkedNote, Ticket};
 use crate::node::Node;
 use crate::router::{TaskDesk, lead};
 use crate::segment::{OpKind, Outcome, Segment};
@@ -139,12 +139,11 @@ async fn serve(
 
 /// The message that a request waits; `None`: it came to an answer without that.
 async fn parked(id: u64, note: oneshot::Receiver<ParkedNote>) -> Option<ExecuteResponse> {
-    let ParkedNote { nil, later } = note.await.ok()?;
+    let ParkedNote { later } = note.await.ok()?;
     Some(ExecuteResponse {
         id,
         outcome: proto::Outcome::Parked.into(),
         later,
-        null_array: nil == Nil::Array,
         ..ExecuteResponse::default()
     })
 }

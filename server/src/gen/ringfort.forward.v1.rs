@@ -72,9 +72,6 @@ pub struct ExecuteResponse {
     /// With PARKED: the record to send to another leader in place of the first one, if not empty.
     #[prost(bytes = "bytes", tag = "7")]
     pub later: ::prost::bytes::Bytes,
-    /// With PARKED: whether the answer to a wait whose time is over is a null array.
-    #[prost(bool, tag = "8")]
-    pub null_array: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FollowLeaderRequest {

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::ShardMachine;
 use super::serving::{Serving, Verdict, Waiter};
-use crate::blocked::{Blocked, Nil};
+use crate::blocked::Blocked;
 use crate::exchange::Deliveries;
 use crate::segment::{OpKind, Outcome, Segment};
 use crate::watch::Watches;
@@ -237,22 +237,20 @@ impl<'a> Applying<'a> {
             return Err("a segment that may wait has one command".into());
         };
         let call = Call { command: known(&args)?, args: &args, db };
-        let blocking = segment.blocking.as_mut().expect("the caller looked");
         let (protocol, out) = (segment.protocol, &mut segment.out);
-        let mut nil = None;
+        let mut is_null = false;
         self.commands += 1;
         self.machine.keyspace.write(&[call], self.clock, &mut self.changes, &mut |reply| {
-            nil = Nil::of(&reply);
+            is_null = reply.is_null();
             reply.encode(protocol, out);
         });
-        let Some(nil) = nil else {
+        if !is_null {
             if segment.is_silent() {
                 segment.out.clear();
             }
             self.serve()?;
             return Ok(Then::Deliver);
-        };
-        blocking.nil = nil;
+        }
         out.clear();
         let later = self.machine.keyspace.later(&call);
         if let Some(later) = &later {

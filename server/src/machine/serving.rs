@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use keyspace::{Block, Command, Kind, Run};
 use resp::{ArgVec, Reply};
 
-use crate::blocked::{Keys, Nil, Queues, Wanted};
+use crate::blocked::{Keys, Queues, Wanted};
 
 /// See the module's documentation.
 #[derive(Default)]
@@ -120,7 +120,7 @@ impl Waiter<'_> {
             Reply::Error(text) if self.block.waits_out_types && text.starts_with("WRONGTYPE") => {
                 Verdict::OtherType
             }
-            reply if Nil::of(reply).is_some() => Verdict::Nothing,
+            reply if reply.is_null() => Verdict::Nothing,
             _ => Verdict::Answered,
         }
     }

@@ -40,11 +40,9 @@ const GROUPS: [&str; 11] = [
 ];
 
 /// Not compared at random, with the reason.
-const LEFT_OUT: [(&str, &str); 13] = [
+const LEFT_OUT: [(&str, &str); 11] = [
     ("wait", "waits"),
     ("waitaof", "waits"),
-    ("blmove", "is answered otherwise when its time is over"),
-    ("brpoplpush", "is answered otherwise when its time is over"),
     ("object|freq", "depends on maxmemory-policy; a story has it"),
     ("object|refcount", "which small integers Redis shares depends on how they came about"),
     ("object|help", "text"),
