@@ -147,11 +147,11 @@ fn sorts_at_will(words: &Words, kind: &str) -> bool {
 
 /// A list of strings as C reads them, which is how Redis compares those that it sorts.
 fn up_to_nul(list: &Value) -> Option<Vec<&[u8]>> {
+    fn text(item: &Value) -> Option<&[u8]> {
+        let Value::Bulk(bytes) = item else { return None };
+        bytes.split(|byte| *byte == 0).next()
+    }
     let Value::Array(items) = list else { return None };
-    let text = |item| match item {
-        &Value::Bulk(ref bytes) => bytes.split(|byte| *byte == 0).next(),
-        _ => None,
-    };
     items.iter().map(text).collect()
 }
 
