@@ -45,6 +45,8 @@ pub enum Group {
     Cluster,
     /// MULTI and friends.
     Transactions,
+    /// Publishing and subscribing.
+    PubSub,
     /// Functions and scripts.
     Scripting,
 }

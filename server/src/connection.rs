@@ -21,6 +21,7 @@ use crate::commands::Scope;
 use crate::dispatch::{Dispatch, Exec, Reads, Step};
 use crate::exchange::Exchange;
 use crate::node::{Node, count, unix_ms};
+use crate::pubsub::Mailbox;
 use crate::router::{self, ConnectionDesk};
 use crate::segment::Segment;
 use crate::session::{Client, Session};
@@ -144,10 +145,21 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits for bytes.
+    /// Waits for bytes; what arrives for a subscriber meanwhile is written.
     async fn read(&mut self) -> Result<(), End> {
         loop {
-            self.stream.readable().await?;
+            if let Some(mailbox) = self.dispatch.session.mailbox() {
+                tokio::select! {
+                    readable = self.stream.readable() => readable?,
+                    () = mailbox.arrived() => {
+                        let Dispatch { out, session, node, .. } = &mut self.dispatch;
+                        deliver(&mailbox, &self.stream, out, session, node).await?;
+                        continue;
+                    }
+                }
+            } else {
+                self.stream.readable().await?;
+            }
             if self.input.capacity() == 0 {
                 self.input = take_buffer();
             }
@@ -304,7 +316,8 @@ impl Connection {
     /// Executes a segment that may wait; also says whether its client is gone.
     async fn wait(&mut self, segment: Box<Segment>, ticket: &Ticket) -> (Box<Segment>, bool) {
         let Connection { stream, input, desk, dispatch, .. } = self;
-        let Dispatch { node, shard, .. } = dispatch;
+        let Dispatch { node, shard, out, session, .. } = dispatch;
+        let mailbox = session.mailbox();
         let mut executing = std::pin::pin!(router::execute(node, desk, *shard, segment));
         let mut gone = false;
         loop {
@@ -314,9 +327,20 @@ impl Connection {
                     true => tokio::time::sleep(LOOK_AGAIN).await,
                 }
             };
+            let arriving = async {
+                match &mailbox {
+                    Some(mailbox) => mailbox.arrived().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 segment = &mut executing => return (segment, gone),
+                () = arriving => {
+                    let mailbox = mailbox.as_ref().expect("it was waited for");
+                    // One whose socket fails is seen to be gone.
+                    let _ = deliver(mailbox, stream, out, session, node).await;
+                }
                 () = watching => {
                     gone = true;
                     node.end_wait(ticket, Ending::Gone);
@@ -417,34 +441,60 @@ impl Connection {
         }
     }
 
-    /// Writes all replies. A client that does not read holds us here, which is its back pressure,
-    /// until its output limit's time is over.
+    /// Writes all replies.
     async fn write(&mut self) -> Result<(), End> {
-        let out = &mut self.dispatch.out;
-        let written = out.len() as u64;
-        let mut patience: Option<Duration> = None;
-        while !out.is_empty() {
-            match self.stream.try_write(out) {
-                Ok(bytes) => {
-                    out.advance(bytes);
-                    patience = None;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let settings = &self.dispatch.node.config.settings;
-                    let limit = settings.output_limit(OutputClass::Normal);
-                    let seconds = Duration::from_secs(limit.soft_seconds.max(1));
-                    let patience = *patience.get_or_insert(seconds);
-                    let writable = tokio::time::timeout(patience, self.stream.writable()).await;
-                    writable.map_err(|_| End::Closed)??;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        out.clear();
-        self.dispatch.session.client.note_written(written);
-        count(&self.dispatch.node.stats.output_bytes, written);
-        Ok(())
+        let Dispatch { out, session, node, .. } = &mut self.dispatch;
+        write(&self.stream, out, session, node).await
     }
+}
+
+/// Writes the messages that wait for a subscriber.
+async fn deliver(
+    mailbox: &Mailbox,
+    stream: &TcpStream,
+    out: &mut BytesMut,
+    session: &Session,
+    node: &Node,
+) -> Result<(), End> {
+    loop {
+        let more = mailbox.take(out, OUTPUT_HIGH_BYTES);
+        write(stream, out, session, node).await?;
+        if !more {
+            return Ok(());
+        }
+    }
+}
+
+/// Writes all of `out`. A client that does not read holds us here, which is its back pressure,
+/// until its output limit's time is over.
+async fn write(
+    stream: &TcpStream,
+    out: &mut BytesMut,
+    session: &Session,
+    node: &Node,
+) -> Result<(), End> {
+    let written = out.len() as u64;
+    let mut patience: Option<Duration> = None;
+    while !out.is_empty() {
+        match stream.try_write(out) {
+            Ok(bytes) => {
+                out.advance(bytes);
+                patience = None;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let limit = node.config.settings.output_limit(OutputClass::Normal);
+                let seconds = Duration::from_secs(limit.soft_seconds.max(1));
+                let patience = *patience.get_or_insert(seconds);
+                let writable = tokio::time::timeout(patience, stream.writable()).await;
+                writable.map_err(|_| End::Closed)??;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    out.clear();
+    session.client.note_written(written);
+    count(&node.stats.output_bytes, written);
+    Ok(())
 }
 
 /// Completes when the client is gone. What it sends meanwhile is kept for later, up to a read's

@@ -144,6 +144,11 @@ impl Dispatch {
             Ok(shard) => shard,
             Err(error) => return self.refuse(error),
         };
+        if commands::only_listens(&self.session)
+            && let Some(error) = commands::refused_while_listening(spec)
+        {
+            return self.refuse(error);
+        }
         if self.session.multi.is_some() && !runs_inside_multi(row) {
             return self.queue(row, args);
         }
@@ -293,6 +298,13 @@ impl Dispatch {
             ServerRun::Session(run) | ServerRun::Ordered(run) => {
                 let reply = run(&mut scope, args);
                 self.reply(&reply)
+            }
+            ServerRun::Several(run) => {
+                // They tell of messages to come, so CLIENT REPLY OFF leaves them out no more than
+                // those.
+                let replies = run(&mut scope, args);
+                replies.iter().for_each(|reply| reply.encode(self.session.protocol, &mut self.out));
+                Step::Done
             }
             ServerRun::Deferred(run, _) => Step::Wait(run(&mut scope, args)),
             ServerRun::Transaction(which) => self.run_transaction(which, shard, args),

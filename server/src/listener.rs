@@ -145,8 +145,9 @@ pub async fn close_idle(node: std::sync::Weak<Node>) {
         let now_ms = unix_ms();
         for client in node.clients.all() {
             let silent_ms = now_ms.saturating_sub(client.last_active_ms.load(Ordering::Relaxed));
-            // One that waits is silent on purpose.
-            if silent_ms > seconds.saturating_mul(1000) && !client.is_blocked() {
+            // One that waits or listens is silent on purpose.
+            let on_purpose = client.is_blocked() || client.listens();
+            if silent_ms > seconds.saturating_mul(1000) && !on_purpose {
                 client.kill();
             }
         }

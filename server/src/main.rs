@@ -23,6 +23,7 @@ mod limits;
 mod listener;
 mod machine;
 mod node;
+mod pubsub;
 mod router;
 mod segment;
 mod serve;

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::forward::link::Links;
 use crate::leaders::Leaders;
 use crate::listener::Bound;
+use crate::pubsub::{PubSub, Spread};
 use crate::router::{LEADER_POLL, NO_LEADER};
 use crate::session::Clients;
 use crate::settings::{MemoryPolicy, ReadConsistency};
@@ -50,6 +51,10 @@ pub struct Node {
     pub leaders: Leaders,
     /// Connected clients.
     pub clients: Clients,
+    /// Who listens to which channel.
+    pub pubsub: Arc<PubSub>,
+    /// What is published, on its way to the other nodes.
+    pub spread: Spread,
     /// Watched keys.
     pub watches: Arc<Watches>,
     /// Parked segments of clients that wait.

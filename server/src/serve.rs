@@ -24,6 +24,7 @@ use crate::leaders::Leaders;
 use crate::listener::{self, Bound};
 use crate::machine::ShardMachine;
 use crate::node::{Node, Stats, unix_ms};
+use crate::pubsub::Spread;
 use crate::session::Clients;
 use crate::watch::Watches;
 use crate::{admin, expiry, free, http, limits, settings};
@@ -186,7 +187,9 @@ async fn start(config: Config, bound: Bound) -> Result<(Arc<Node>, Groups), Stri
         group,
         keyspace,
         batcher,
-        links: Links::new(identity.clone(), peers, tokio::runtime::Handle::current()),
+        links: Links::new(identity.clone(), peers.clone(), tokio::runtime::Handle::current()),
+        pubsub: Arc::default(),
+        spread: Spread::new(identity.clone(), peers, tokio::runtime::Handle::current()),
         clients: Clients::default(),
         watches,
         blocked,

@@ -14,6 +14,7 @@ use resp::Protocol;
 use tokio::net::TcpStream;
 
 use crate::blocked::Ticket;
+use crate::pubsub::{Mailbox, Subscriptions};
 use crate::transaction::Multi;
 use crate::watch::Watch;
 
@@ -51,6 +52,8 @@ pub struct Session {
     pub multi: Option<Multi>,
     /// The keys under WATCH.
     pub watch: Option<Watch>,
+    /// Channels listened to.
+    pub subscriptions: Option<Box<Subscriptions>>,
     /// Log index of this connection's last write, for WAIT; 0: none.
     pub last_write_index: u64,
     /// Close after the replies so far are sent (QUIT, CLIENT KILL of oneself).
@@ -70,6 +73,7 @@ impl Session {
             reply_mode: ReplyMode::On,
             multi: None,
             watch: None,
+            subscriptions: None,
             last_write_index: 0,
             closing: false,
         }
@@ -83,6 +87,11 @@ impl Session {
         self.client.resp.store(2, Ordering::Relaxed);
         *self =
             Session { closing: self.closing, ..Session::new(self.client.clone(), authenticated) };
+    }
+
+    /// Where messages arrive, of one that listens or did.
+    pub fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        self.subscriptions.as_ref().map(|subscriptions| Arc::clone(subscriptions.mailbox()))
     }
 
     /// Selects a database.
@@ -130,6 +139,8 @@ pub struct Client {
     pub multi_len: AtomicI32,
     /// Watched keys.
     pub watch_len: AtomicU32,
+    /// Names listened to, by [`crate::pubsub::Kind`].
+    pub subscriptions: [AtomicU32; 3],
     /// READONLY was given.
     pub readonly: AtomicBool,
     /// CLIENT NO-EVICT.
@@ -213,6 +224,11 @@ impl Client {
         self.ticket.lock().clone().filter(|ticket| ticket.is_parked())
     }
 
+    /// Whether it listens to anything: its type is then pubsub.
+    pub fn listens(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Ordering::Relaxed) > 0)
+    }
+
     /// Whether it waits.
     pub fn is_blocked(&self) -> bool {
         self.ticket.lock().as_ref().is_some_and(|ticket| ticket.is_parked())
@@ -266,6 +282,7 @@ impl Clients {
             resp: AtomicU8::new(2),
             multi_len: AtomicI32::new(-1),
             watch_len: AtomicU32::new(0),
+            subscriptions: Default::default(),
             readonly: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),

@@ -4,3 +4,4 @@ mod blocking;
 mod cluster;
 mod comparison;
 mod faults;
+mod pubsub;

@@ -1,7 +1,7 @@
 //! CLIENT INFO, LIST and KILL: the line about a client, and the filters that pick clients.
 //!
-//! Every client is of type normal and of user default: masters and replicas do not speak RESP here,
-//! and publishing is not there yet.
+//! Every client is of type normal or pubsub, and of user default: masters and replicas do not speak
+//! RESP here.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -113,22 +113,38 @@ pub(super) fn kill(scope: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
     }
 }
 
-/// Redis' client types. Only normal ones exist here, so all that is kept is whether any can match.
-fn is_normal(word: &[u8]) -> Result<bool, Reply<'static>> {
-    const OTHERS: [&[u8]; 4] = [b"master", b"replica", b"slave", b"pubsub"];
-    if word.eq_ignore_ascii_case(b"normal") {
-        Ok(true)
-    } else if OTHERS.iter().any(|other| word.eq_ignore_ascii_case(other)) {
-        Ok(false)
-    } else {
-        Err(Reply::Error(format!("ERR Unknown client type '{}'", errors::word(word)).into()))
+/// Redis' client types.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Normal,
+    Pubsub,
+    /// One that no client here has.
+    Other,
+}
+
+impl Type {
+    fn of(client: &Client) -> Type {
+        if client.listens() { Type::Pubsub } else { Type::Normal }
+    }
+
+    fn read(word: &[u8]) -> Result<Type, Reply<'static>> {
+        const OTHERS: [&[u8]; 3] = [b"master", b"replica", b"slave"];
+        if word.eq_ignore_ascii_case(b"normal") {
+            Ok(Type::Normal)
+        } else if word.eq_ignore_ascii_case(b"pubsub") {
+            Ok(Type::Pubsub)
+        } else if OTHERS.iter().any(|other| word.eq_ignore_ascii_case(other)) {
+            Ok(Type::Other)
+        } else {
+            Err(Reply::Error(format!("ERR Unknown client type '{}'", errors::word(word)).into()))
+        }
     }
 }
 
 /// Which clients LIST shows.
 enum Chosen {
     All,
-    Nobody,
+    Type(Type),
     Ids(Vec<u64>),
 }
 
@@ -136,7 +152,7 @@ impl Chosen {
     fn matches(&self, client: &Arc<Client>) -> bool {
         match self {
             Chosen::All => true,
-            Chosen::Nobody => false,
+            Chosen::Type(wanted) => Type::of(client) == *wanted,
             Chosen::Ids(ids) => ids.contains(&client.id),
         }
     }
@@ -145,9 +161,7 @@ impl Chosen {
 fn chosen_for_list(args: Args<'_>) -> Result<Chosen, Reply<'static>> {
     match &args[2..] {
         [] => Ok(Chosen::All),
-        [word, kind] if word.eq_ignore_ascii_case(b"TYPE") => {
-            Ok(if is_normal(kind)? { Chosen::All } else { Chosen::Nobody })
-        }
+        [word, kind] if word.eq_ignore_ascii_case(b"TYPE") => Ok(Chosen::Type(Type::read(kind)?)),
         [word, ids @ ..] if word.eq_ignore_ascii_case(b"ID") && !ids.is_empty() => {
             let parse = |id: &&[u8]| {
                 let id = errors::strict_integer(id).and_then(|id| u64::try_from(id).ok());
@@ -164,14 +178,13 @@ struct Filter {
     id: Option<u64>,
     addr: Option<Vec<u8>>,
     laddr: Option<Vec<u8>>,
-    /// A type or user was asked for that no client here has.
-    nobody: bool,
+    kind: Option<Type>,
     skip_me: bool,
 }
 
 impl Default for Filter {
     fn default() -> Filter {
-        Filter { id: None, addr: None, laddr: None, nobody: false, skip_me: true }
+        Filter { id: None, addr: None, laddr: None, kind: None, skip_me: true }
     }
 }
 
@@ -192,7 +205,7 @@ impl Filter {
             let id = id.ok_or(Reply::error("ERR client-id should be greater than 0"))?;
             self.id = Some(id.unsigned_abs());
         } else if is("TYPE") {
-            self.nobody |= !is_normal(value)?;
+            self.kind = Some(Type::read(value)?);
         } else if is("ADDR") {
             self.addr = Some(value.to_vec());
         } else if is("LADDR") {
@@ -216,7 +229,7 @@ impl Filter {
         let at = |wanted: &Option<Vec<u8>>, actual: std::net::SocketAddr| {
             wanted.as_ref().is_none_or(|wanted| wanted == actual.to_string().as_bytes())
         };
-        !self.nobody
+        self.kind.is_none_or(|kind| kind == Type::of(client))
             && self.id.is_none_or(|id| id == client.id)
             && at(&self.addr, client.addr)
             && at(&self.laddr, client.laddr)
@@ -224,7 +237,7 @@ impl Filter {
 }
 
 /// One line about a client, with Redis' fields. Fields about things that do not exist here
-/// (subscriptions, tracking) have the value of a client that does not use them.
+/// (tracking) have the value of a client that does not use them.
 fn line(client: &Client, command: &str, now_ms: u64) -> String {
     let seconds_since = |ms: u64| now_ms.saturating_sub(ms) / 1000;
     let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
@@ -236,7 +249,7 @@ fn line(client: &Client, command: &str, now_ms: u64) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         line,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
          multi={} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={} oll=0 \
          omem={} tot-mem={} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={} \
          tot-net-in={} tot-net-out={} tot-cmds={}",
@@ -249,6 +262,9 @@ fn line(client: &Client, command: &str, now_ms: u64) -> String {
         seconds_since(read(&client.last_active_ms)),
         flags(client),
         client.db.load(Ordering::Relaxed),
+        client.subscriptions[0].load(Ordering::Relaxed),
+        client.subscriptions[1].load(Ordering::Relaxed),
+        client.subscriptions[2].load(Ordering::Relaxed),
         client.multi_len.load(Ordering::Relaxed),
         client.watch_len.load(Ordering::Relaxed),
         query_bytes,
@@ -270,6 +286,7 @@ fn line(client: &Client, command: &str, now_ms: u64) -> String {
 /// Redis' letters; `N` when none applies.
 fn flags(client: &Client) -> String {
     let letters = [
+        ('P', client.listens()),
         ('x', client.multi_len.load(Ordering::Relaxed) >= 0),
         ('b', client.is_blocked()),
         ('r', client.readonly.load(Ordering::Relaxed)),

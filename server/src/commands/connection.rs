@@ -142,8 +142,13 @@ fn echo(_: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
     Reply::Bulk(args[1].to_vec().into())
 }
 
-fn ping(_: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
+fn ping(scope: &mut Scope<'_>, args: Args<'_>) -> Reply<'static> {
     match args {
+        // As a message, which is all that such a client expects.
+        [_] | [_, _] if super::only_listens(scope.session) => {
+            let message = args.get(1).map_or(Vec::new(), |message| message.to_vec());
+            Reply::Array(vec![Reply::Bulk(b"pong".into()), Reply::Bulk(message.into())])
+        }
         [_] => Reply::Status("PONG".into()),
         [_, message] => Reply::Bulk(message.to_vec().into()),
         // The arity has no upper bound because Redis' has none.

@@ -93,6 +93,7 @@ pub(super) fn group(group: Group) -> &'static str {
         Group::Server => "server",
         Group::Cluster => "cluster",
         Group::Transactions => "transactions",
+        Group::PubSub => "pubsub",
         Group::Scripting => "scripting",
     }
 }

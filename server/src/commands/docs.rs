@@ -26,6 +26,7 @@ const GROUPS: &[(Group, &str)] = &[
     (Group::Geo, "Geographic positions"),
     (Group::Generic, "Keys of any type"),
     (Group::Transactions, "Transactions"),
+    (Group::PubSub, "Pub/Sub"),
     (Group::Scripting, "Functions"),
     (Group::Connection, "Connection"),
     (Group::Server, "Server"),
@@ -46,6 +47,8 @@ fn commands_markdown() -> String {
         page.push_str("| Command | What it does | Since | Cost | ACL |\n|---|---|---|---|---|\n");
         page.push_str(&lines);
     }
+    let titled = |row: &Row| GROUPS.iter().any(|(group, _)| row.spec().group == *group);
+    assert!(served.iter().all(titled), "a group has no title");
     page.push_str("\n## Refused\n\nRedis has these; Ringfort answers with the reason.\n\n");
     page.push_str("| Command | Why |\n|---|---|\n");
     for row in refused {

@@ -13,6 +13,7 @@ use resp::Reply;
 use super::process::{Process, os};
 use super::{REDIS_VERSION, Scope, replication, server};
 use crate::node::Node;
+use crate::pubsub::Kind;
 
 /// A section: its title, and what writes its lines. The order is Redis'.
 type Section = (&'static str, fn(&Node, u64, &mut String));
@@ -124,8 +125,9 @@ fn stats(node: &Node, _: u64, lines: &mut String) {
     field(lines, "total_forwarded_requests", read(&node.stats.forwarded));
     field(lines, "total_entries_applied", read(&node.stats.entries));
     field(lines, "total_writes_applied", read(&node.stats.writes));
-    field(lines, "pubsub_channels", 0);
-    field(lines, "pubsub_patterns", 0);
+    field(lines, "pubsub_channels", node.pubsub.count(Kind::Channel));
+    field(lines, "pubsub_patterns", node.pubsub.count(Kind::Pattern));
+    field(lines, "pubsubshard_channels", node.pubsub.count(Kind::Shard));
 }
 
 fn cpu(_: &Node, _: u64, lines: &mut String) {

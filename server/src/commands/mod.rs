@@ -24,6 +24,7 @@ mod function;
 mod info;
 mod module;
 mod process;
+mod pubsub;
 mod refused;
 mod replication;
 mod server;
@@ -32,6 +33,7 @@ mod table;
 mod testing;
 mod transactions;
 
+pub use pubsub::{only_listens, refused_while_listening};
 pub use table::{lookup, unknown_command, unknown_subcommand, wrong_arity};
 
 /// The Redis version whose commands and replies these are; clients choose what to send by it.
@@ -64,7 +66,9 @@ pub enum ServerRun {
     Session(fn(&mut Scope<'_>, Args<'_>) -> Reply<'static>),
     /// Looks at shared state, so runs only after the connection's earlier commands finished.
     Ordered(fn(&mut Scope<'_>, Args<'_>) -> Reply<'static>),
-    /// The same, and takes time; the second is its answer inside MULTI, where it must be there at
+    /// The same, and answers with several replies, as SUBSCRIBE does; not inside MULTI.
+    Several(fn(&mut Scope<'_>, Args<'_>) -> Vec<Reply<'static>>),
+    /// Like `Ordered`, and takes time; the second is its answer inside MULTI, where it must be there at
     /// once.
     Deferred(
         fn(&mut Scope<'_>, Args<'_>) -> LocalBoxFuture<'static, Reply<'static>>,
@@ -146,7 +150,10 @@ impl ServerCommand {
         match self.run {
             ServerRun::Session(run) | ServerRun::Ordered(run) => run(scope, args),
             ServerRun::Deferred(_, Some(at_once)) => at_once(scope, args),
-            ServerRun::Deferred(_, None) | ServerRun::Transaction(_) | ServerRun::Container(_) => {
+            ServerRun::Several(_)
+            | ServerRun::Deferred(_, None)
+            | ServerRun::Transaction(_)
+            | ServerRun::Container(_) => {
                 unreachable!("may_queue() refused {}", self.spec.name)
             }
         }
@@ -161,6 +168,7 @@ pub fn families() -> impl Iterator<Item = &'static ServerCommand> {
         refused::COMMANDS,
         cluster::COMMANDS,
         transactions::COMMANDS,
+        pubsub::COMMANDS,
     ]
     .into_iter()
     .flatten()

@@ -19,10 +19,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::proto::forward_server::Forward;
-use super::proto::{self, ExecuteRequest, ExecuteResponse, FollowLeaderRequest, Leader};
+use super::proto::{
+    self, ExecuteRequest, ExecuteResponse, FollowLeaderRequest, Leader, PublishRequest,
+    PublishResponse,
+};
 use super::{REQUESTS_MAX, decode_ops, protocol};
 use crate::blocked::{Blocking, Ending, ParkedNote, Ticket};
 use crate::node::Node;
+use crate::pubsub::Kind;
 use crate::router::{TaskDesk, lead};
 use crate::segment::{OpKind, Outcome, Segment};
 use crate::watch::{Watch, WatchFlag};
@@ -73,6 +77,22 @@ impl Forward for ForwardService {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(outgoing))))
+    }
+
+    async fn publish(
+        &self,
+        request: Request<Streaming<PublishRequest>>,
+    ) -> Result<Response<PublishResponse>, Status> {
+        let node = self.node()?;
+        node.identity.admit(request.metadata())?;
+        let pubsub = node.pubsub.clone();
+        drop(node);
+        let mut messages = request.into_inner();
+        while let Some(PublishRequest { channel, message, shard }) = messages.message().await? {
+            let kind = if shard { Kind::Shard } else { Kind::Channel };
+            pubsub.publish(kind, &channel, &message);
+        }
+        Ok(Response::new(PublishResponse {}))
     }
 }
 

@@ -86,6 +86,19 @@ pub struct Leader {
     #[prost(uint64, tag = "2")]
     pub node: u64,
 }
+/// PUBLISH and SPUBLISH at the sender.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishRequest {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub channel: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub message: ::prost::bytes::Bytes,
+    /// The channel is a shard's.
+    #[prost(bool, tag = "3")]
+    pub shard: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishResponse {}
 /// Why a wait ends before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -288,6 +301,20 @@ pub mod forward_client {
                 .insert(GrpcMethod::new("ringfort.forward.v1.Forward", "FollowLeader"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Messages for who listens at the asked node; each delivered at most once.
+        pub async fn publish(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::PublishRequest>,
+        ) -> std::result::Result<tonic::Response<super::PublishResponse>, tonic::Status> {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/ringfort.forward.v1.Forward/Publish");
+            let mut req = request.into_streaming_request();
+            req.extensions_mut().insert(GrpcMethod::new("ringfort.forward.v1.Forward", "Publish"));
+            self.inner.client_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -323,6 +350,11 @@ pub mod forward_server {
             &self,
             request: tonic::Request<super::FollowLeaderRequest>,
         ) -> std::result::Result<tonic::Response<Self::FollowLeaderStream>, tonic::Status>;
+        /// Messages for who listens at the asked node; each delivered at most once.
+        async fn publish(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::PublishRequest>>,
+        ) -> std::result::Result<tonic::Response<super::PublishResponse>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct ForwardServer<T> {
@@ -475,6 +507,43 @@ pub mod forward_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ringfort.forward.v1.Forward/Publish" => {
+                    #[allow(non_camel_case_types)]
+                    struct PublishSvc<T: Forward>(pub Arc<T>);
+                    impl<T: Forward> tonic::server::ClientStreamingService<super::PublishRequest> for PublishSvc<T> {
+                        type Response = super::PublishResponse;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<tonic::Streaming<super::PublishRequest>>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Forward>::publish(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PublishSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
