@@ -15,6 +15,7 @@ use crate::hashing::{hash, next_random};
 use crate::limits::{Limits, SharedLimits};
 use crate::locks::{Held, Locks, Unit};
 use crate::pin::{Pin, Pins};
+use crate::replay;
 use crate::slot::slot_of;
 use crate::slot_data::{Hashed, SlotData};
 use crate::table;
@@ -95,8 +96,19 @@ pub(crate) struct Writer {
     pub(crate) pins: Pins,
     /// The last entry's seed, and where its random numbers have got to.
     entry_seed: u64,
-    random: u64,
+    pub(crate) random: u64,
 }
+
+impl Writer {
+    /// Several writes of one entry go on drawing where the one before stopped.
+    fn enter(&mut self, clock: Clock) {
+        if self.entry_seed != clock.seed {
+            (self.entry_seed, self.random) = (clock.seed, clock.seed);
+        }
+    }
+}
+
+const STARTS_WITH_ONE: &str = "a write starts with one";
 
 impl Keyspace {
     /// An empty keyspace with `databases` databases (16 standalone, 1 in a cluster); a database's
@@ -143,28 +155,59 @@ impl Keyspace {
         reply: &mut dyn FnMut(Reply<'_>),
     ) {
         let mut writer = self.writer.lock();
+        writer.enter(clock);
+        self.run(&mut writer, calls, clock, observer, reply, &mut |_, _| {});
+    }
+
+    /// The same, and appends to `record` how it is run again elsewhere, in a keyspace that holds
+    /// the same keys; see [`Keyspace::replay`].
+    pub fn write_recorded(
+        &self,
+        calls: &[Call<'_>],
+        clock: Clock,
+        observer: &mut dyn Observer,
+        reply: &mut dyn FnMut(Reply<'_>),
+        record: &mut Vec<u8>,
+    ) {
+        let mut writer = self.writer.lock();
+        writer.enter(clock);
+        let now_ms = clock.now_ms.max(self.last_now_ms());
+        self.run(&mut writer, calls, clock, observer, reply, &mut |call, random| {
+            replay::put(record, call, now_ms, random);
+        });
+    }
+
+    /// Runs commands as one write, drawing from where the writer's random numbers have got to.
+    /// `about_to` is told of each with where the numbers are then.
+    #[inline]
+    pub(crate) fn run(
+        &self,
+        writer: &mut Writer,
+        calls: &[Call<'_>],
+        clock: Clock,
+        observer: &mut dyn Observer,
+        reply: &mut dyn FnMut(Reply<'_>),
+        about_to: &mut impl FnMut(&Call<'_>, u64),
+    ) {
         let now_ms = clock.now_ms.max(self.last_now_ms());
         self.last_now_ms.store(now_ms, Ordering::Relaxed);
-        if writer.entry_seed != clock.seed {
-            // Several writes of one entry go on drawing where the one before stopped.
-            (writer.entry_seed, writer.random) = (clock.seed, clock.seed);
-        }
         if self.hash_seed() == 0 {
             // An odd number is not 0, which says that there is no seed yet.
-            self.set_hash_seed(&mut writer, next_random(&mut { clock.seed }) | 1);
+            self.set_hash_seed(writer, next_random(&mut { clock.seed }) | 1);
         }
         let locks = Locks::take(self, calls);
         let view = View::new(self, locks, now_ms, Some(writer.random));
-        let mut txn = Txn::new(view, &mut writer, observer);
+        let mut txn = Txn::new(view, writer, observer);
         for call in calls {
             txn.enter(call.db);
+            about_to(call, txn.random_state().expect(STARTS_WITH_ONE));
             match call.command.run.attempt() {
                 Run::Write(run) => reply(run(&mut txn, call.args)),
                 Run::Read(run) => reply(run(&txn, call.args)),
                 Run::Container(_) | Run::Block(_) => reply(NO_SUBCOMMAND),
             }
         }
-        let random = txn.random_state().expect("a write starts with one");
+        let random = txn.random_state().expect(STARTS_WITH_ONE);
         drop(txn);
         writer.random = random;
     }
@@ -189,6 +232,15 @@ impl Keyspace {
 
     /// Pins the state between two entries. `since`: only units changed after that pin's epoch.
     pub fn pin(self: &Arc<Self>, since: Option<u64>) -> Pin {
+        self.start_pin(since, None)
+    }
+
+    /// Pins some slots of every database between two entries; the keyspace's own few facts too.
+    pub fn pin_slots(self: &Arc<Self>, slots: &[u16]) -> Pin {
+        self.start_pin(None, Some(slots))
+    }
+
+    fn start_pin(self: &Arc<Self>, since: Option<u64>, only: Option<&[u16]>) -> Pin {
         let mut writer = self.writer.lock();
         let meta = Meta {
             last_now_ms: self.last_now_ms(),
@@ -198,7 +250,7 @@ impl Keyspace {
             map: self.map.iter().map(|stored| stored.load(Ordering::Relaxed)).collect(),
             limits: self.limits(),
         };
-        let state = writer.pins.start(since);
+        let state = writer.pins.start(since, only);
         Pin::new(self.clone(), state, (META_UNIT, meta.encode()))
     }
 
@@ -327,6 +379,12 @@ impl Keyspace {
         self.limits.load()
     }
 
+    /// The last entry's time is at least this.
+    pub(crate) fn advance(&self, now_ms: u64) {
+        let now_ms = now_ms.max(self.last_now_ms());
+        self.last_now_ms.store(now_ms, Ordering::Relaxed);
+    }
+
     pub(crate) fn set_limits(&self, limits: Limits) {
         self.limits.store(limits);
     }
@@ -397,7 +455,7 @@ impl Keyspace {
         result
     }
 
-    fn replace(&self, writer: &mut Writer, held: &mut Held<'_>, data: SlotData) {
+    pub(crate) fn replace(&self, writer: &mut Writer, held: &mut Held<'_>, data: SlotData) {
         self.change(writer, held, |place| {
             let changed_epoch = place.changed_epoch;
             *place = data;
@@ -405,7 +463,7 @@ impl Keyspace {
         });
     }
 
-    fn hash_seed(&self) -> u64 {
+    pub(crate) fn hash_seed(&self) -> u64 {
         self.hash_seed.load(Ordering::Relaxed)
     }
 

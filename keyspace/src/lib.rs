@@ -16,6 +16,7 @@
 
 mod access;
 mod access_data;
+mod adopt;
 mod argument;
 mod bitmap;
 pub mod command;
@@ -43,6 +44,7 @@ mod object;
 mod packed;
 mod pin;
 mod rdb;
+mod replay;
 mod scan;
 mod scan_options;
 mod set;
@@ -64,4 +66,5 @@ pub use command::{Args, Block, Command, Run, Spec, lookup};
 pub use discard::Discarded;
 pub use keyspace::{Call, Clock, Corrupt, Keyspace, Observer, UnitId};
 pub use pin::Pin;
+pub use replay::BadRecord;
 pub use value::{EMBSTR_BYTES_MAX, Kind, StringValue, Ttl, WrongType};

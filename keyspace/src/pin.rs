@@ -33,6 +33,8 @@ pub(crate) struct PinState {
     epoch: u32,
     /// Only slots changed after this epoch are given out.
     since: u32,
+    /// Only these slots are given out; `None`: all.
+    only: Option<Box<[bool]>>,
     /// The next unit to give out; moves on under that unit's lock.
     next: AtomicU32,
     /// Units that were changed since the pin, as they were.
@@ -54,11 +56,19 @@ impl Pins {
     }
 
     /// Starts a pin.
-    pub(crate) fn start(&mut self, since: Option<u64>) -> Arc<PinState> {
+    pub(crate) fn start(&mut self, since: Option<u64>, only: Option<&[u16]>) -> Arc<PinState> {
+        let only = only.map(|slots| {
+            let mut only = vec![false; SLOTS.into()].into_boxed_slice();
+            for slot in slots {
+                only[usize::from(*slot)] = true;
+            }
+            only
+        });
         let state = Arc::new(PinState {
             epoch: self.epoch,
             // No pin was ever given an epoch past 32 bits: then everything is due.
             since: since.and_then(|epoch| u32::try_from(epoch).ok()).unwrap_or(0),
+            only,
             next: AtomicU32::new(0),
             kept: Mutex::new(BTreeMap::new()),
         });
@@ -89,7 +99,15 @@ impl PinState {
     /// Whether the slot as it is now belongs to the pin and is still to be given out.
     fn wants(&self, unit: Unit, data: &SlotData) -> bool {
         let changed = data.changed_epoch;
-        unit.0 >= self.next.load(Ordering::Relaxed) && self.since < changed && changed <= self.epoch
+        unit.0 >= self.next.load(Ordering::Relaxed)
+            && self.since < changed
+            && changed <= self.epoch
+            && self.is_about(unit.slot())
+    }
+
+    /// Whether the slot is among those that the pin is for.
+    fn is_about(&self, slot: u16) -> bool {
+        self.only.as_ref().is_none_or(|only| only[usize::from(slot)])
     }
 }
 
@@ -124,6 +142,10 @@ impl Pin {
                 self.state.next.store(next, Ordering::Relaxed);
                 continue;
             };
+            if !self.state.is_about(unit.slot()) {
+                self.state.next.store(unit.0 + 1, Ordering::Relaxed);
+                continue;
+            }
             let data = slots[usize::from(unit.slot())].data.lock();
             let kept = self.state.kept.lock().remove(&unit.0);
             let bytes = kept.or_else(|| self.state.wants(unit, &data).then(|| encode_slot(&data)));

@@ -336,8 +336,13 @@ impl SlotData {
 
     /// Empties the slot; what it held is for the caller to drop.
     pub(crate) fn clear(&mut self) -> Table {
+        self.take().table
+    }
+
+    /// Empties the slot; what it held.
+    pub(crate) fn take(&mut self) -> SlotData {
         let empty = SlotData { changed_epoch: self.changed_epoch, ..SlotData::default() };
-        std::mem::replace(self, empty).table
+        std::mem::replace(self, empty)
     }
 
     /// Changes the entry in a bucket, keeping the counts right.

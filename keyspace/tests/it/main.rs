@@ -6,6 +6,7 @@ mod families;
 mod generator;
 mod hashes;
 mod large;
+mod moves;
 mod payloads;
 mod pins;
 mod random_log;
