@@ -6,9 +6,12 @@
 
 use std::sync::Arc;
 
-use keyspace::Keyspace;
+use cluster::migration::Step;
 use keyspace::entry::EntryReader;
+use keyspace::slot::slot_of;
+use keyspace::{Call, Clock, Keyspace, Observer};
 use raft::{Committed, Machine, Pinned, UnitId};
+use resp::Reply;
 
 use self::applying::{Applying, Then};
 use crate::batch::{Batcher, Flight};
@@ -16,6 +19,7 @@ use crate::blocked::{Blocked, Boarded};
 use crate::exchange::Deliveries;
 use crate::node::{Stats, count};
 use crate::segment::Outcome;
+use crate::slots::{Applied, PinnedSlots, Restoring, SLOTS_UNIT, Slots};
 use crate::watch::Watches;
 
 mod applying;
@@ -33,12 +37,17 @@ pub struct ShardMachine {
     pub watches: Arc<Watches>,
     /// Who is parked until a key is fed.
     pub blocked: Arc<Blocked>,
+    /// Which slots are owned, and those that come and go.
+    pub slots: Arc<Slots>,
     /// Counters.
     pub stats: Arc<Stats>,
 }
 
 impl Machine for ShardMachine {
     fn apply(&self, entry: Committed<'_>) -> Result<(), String> {
+        if Step::is_step(entry.payload) {
+            return self.apply_step(&entry);
+        }
         let reader = EntryReader::new(entry.payload).map_err(|bad| bad.to_string())?;
         let origin = reader.origin();
         let flight = self.batcher.take(origin);
@@ -74,7 +83,7 @@ impl Machine for ShardMachine {
     }
 
     fn pin(&self, since: Option<u64>) -> Box<dyn Pinned> {
-        Box::new(PinnedKeyspace(self.keyspace.pin(since)))
+        Box::new(PinnedShard { keyspace: self.keyspace.pin(since), slots: self.slots.pin() })
     }
 
     fn restore(
@@ -83,15 +92,53 @@ impl Machine for ShardMachine {
     ) -> Result<(), String> {
         self.watches.break_all();
         self.keyspace.clear();
+        let mut restoring = Restoring::default();
         for unit in units {
             let (unit, bytes) = unit?;
+            if unit >= SLOTS_UNIT {
+                let databases = self.keyspace.databases();
+                self.slots.restore_unit(&mut restoring, unit, bytes, databases)?;
+                continue;
+            }
             self.keyspace.load_unit(unit, &bytes).map_err(|corrupt| corrupt.to_string())?;
         }
-        Ok(())
+        self.slots.restored(restoring)
     }
 }
 
 impl ShardMachine {
+    /// Applies a change to the shard's slots. Those who wait for keys of slots that are another's
+    /// now go on to that one.
+    fn apply_step(&self, entry: &Committed<'_>) -> Result<(), String> {
+        let step = Step::decode(entry.payload).map_err(|bad| format!("a step {bad}"))?;
+        count(&self.stats.entries, 1);
+        if let Applied::Gone(slots) = self.slots.apply(&step, entry.term, &self.keyspace) {
+            let is_gone = |key: &[u8]| slots.contains(slot_of(key));
+            self.watches.break_those(is_gone);
+            let mut deliveries = Deliveries::default();
+            self.blocked.send_on(is_gone, &mut deliveries);
+            deliveries.flush();
+        }
+        Ok(())
+    }
+
+    /// Runs a write of an entry of `term`; not if it is about a slot that is not owned, and then
+    /// every call is answered with an error. Whether it ran.
+    fn write(
+        &self,
+        term: u64,
+        calls: &[Call<'_>],
+        clock: Clock,
+        observer: &mut dyn Observer,
+        reply: &mut dyn FnMut(Reply<'_>),
+    ) -> bool {
+        if self.slots.is_moving() {
+            return self.slots.write(&self.keyspace, term, calls, clock, observer, reply);
+        }
+        self.keyspace.write(calls, clock, observer, reply);
+        true
+    }
+
     /// Looks who waits for keys that the entry fed and was not named by it, and lets those wait on
     /// whom it named, with its batch, in vain.
     fn settle(
@@ -118,15 +165,18 @@ impl ShardMachine {
     }
 }
 
-struct PinnedKeyspace(keyspace::Pin);
+struct PinnedShard {
+    keyspace: keyspace::Pin,
+    slots: PinnedSlots,
+}
 
-impl Pinned for PinnedKeyspace {
+impl Pinned for PinnedShard {
     fn epoch(&self) -> u64 {
-        self.0.epoch()
+        self.keyspace.epoch()
     }
 
     fn next_unit(&mut self) -> Option<(UnitId, Vec<u8>)> {
-        self.0.next_unit()
+        self.keyspace.next_unit().or_else(|| self.slots.next_unit())
     }
 }
 

@@ -29,6 +29,8 @@ mod segment;
 mod serve;
 mod session;
 mod settings;
+#[allow(dead_code, reason = "what hands slots out is called by the driver of moves alone")]
+mod slots;
 mod transaction;
 mod up;
 mod watch;

@@ -21,6 +21,7 @@ use crate::pubsub::{PubSub, Spread};
 use crate::router::{LEADER_POLL, NO_LEADER};
 use crate::session::Clients;
 use crate::settings::{MemoryPolicy, ReadConsistency};
+use crate::slots::Slots;
 use crate::watch::{Home, Watch, Watches};
 
 /// One process: one replica of one shard.
@@ -59,6 +60,8 @@ pub struct Node {
     pub watches: Arc<Watches>,
     /// Parked segments of clients that wait.
     pub blocked: Arc<Blocked>,
+    /// Which slots this shard owns, and those that come and go.
+    pub slots: Arc<Slots>,
     /// Counters for INFO and metrics.
     pub stats: Arc<Stats>,
     /// 40 hexadecimal digits drawn when the process started (INFO `run_id`).

@@ -26,8 +26,9 @@ use crate::machine::ShardMachine;
 use crate::node::{Node, Stats, unix_ms};
 use crate::pubsub::Spread;
 use crate::session::Clients;
+use crate::slots::Slots;
 use crate::watch::Watches;
-use crate::{admin, expiry, free, http, limits, settings};
+use crate::{admin, expiry, free, http, limits, settings, slots};
 
 /// Threads for Raft, gRPC and apply: a long apply must not keep heartbeats waiting.
 const RAFT_THREADS: usize = 2;
@@ -103,6 +104,7 @@ async fn serve(config: Config) -> Result<(), String> {
     let (node, groups) = start(config, bound).await?;
     tokio::spawn(expiry::run(Arc::downgrade(&node)));
     tokio::spawn(limits::configured(Arc::downgrade(&node)));
+    tokio::spawn(slots::claim(Arc::downgrade(&node)));
     tokio::spawn(listener::close_idle(Arc::downgrade(&node)));
     let peers = serve_peers(&node, groups, sockets.peer)?;
     let http = http::serve(node.clone(), sockets.http);
@@ -162,11 +164,13 @@ async fn start(config: Config, bound: Bound) -> Result<(Arc<Node>, Groups), Stri
     let blocked = Arc::new(Blocked::default());
     let batcher = Arc::new(Batcher::new(random_u64()?, config.settings.clone(), blocked.clone()));
     let (watches, stats) = (Arc::new(Watches::default()), Arc::new(Stats::default()));
+    let slots = Arc::new(if clustered { Slots::clustered() } else { Slots::standalone() });
     let machine = Arc::new(ShardMachine {
         keyspace: keyspace.clone(),
         batcher: batcher.clone(),
         watches: watches.clone(),
         blocked: blocked.clone(),
+        slots: slots.clone(),
         stats: stats.clone(),
     });
     let options = group_options(&config, &place);
@@ -193,6 +197,7 @@ async fn start(config: Config, bound: Bound) -> Result<(Arc<Node>, Groups), Stri
         clients: Clients::default(),
         watches,
         blocked,
+        slots,
         stats,
         run_id: format!("{:016x}{:016x}{:08x}", random_u64()?, random_u64()?, std::process::id()),
         started_at_ms: unix_ms(),

@@ -114,6 +114,20 @@ impl Watches {
         }
     }
 
+    /// Breaks the watches of some keys, whose slots are another shard's now.
+    pub fn break_those(&self, is_one: impl Fn(&[u8]) -> bool) {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        // The order does not matter: each flag is only set.
+        #[allow(clippy::iter_over_hash_type)]
+        for ((_, key), flags) in self.by_key.lock().iter() {
+            if is_one(key) {
+                flags.iter().for_each(|flag| flag.set());
+            }
+        }
+    }
+
     /// Breaks every watch: the state was replaced, or leadership was lost.
     pub fn break_all(&self) {
         let mut by_key = self.by_key.lock();

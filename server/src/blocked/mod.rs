@@ -288,6 +288,19 @@ impl Blocked {
         deliver(ended);
     }
 
+    /// Those who wait for some keys go on to whoever has them now, as after a change of leaders; a
+    /// boarded one when its batch comes back.
+    pub fn send_on(&self, is_one: impl Fn(&[u8]) -> bool, deliveries: &mut Deliveries) {
+        if !self.any() {
+            return;
+        }
+        let mut registry = self.registry.lock();
+        let sent = registry.send_on(is_one);
+        self.note_counts(&registry);
+        drop(registry);
+        sent.into_iter().for_each(|segment| deliveries.deliver(segment));
+    }
+
     /// Nobody is parked any more, since the node stops.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
@@ -415,6 +428,20 @@ impl Registry {
             parked.stranded = true;
             if parked.boarded.is_none() {
                 free.push(*waiter);
+            }
+        }
+        free.into_iter().filter_map(|waiter| Some(self.remove(waiter)?.ended())).collect()
+    }
+
+    fn send_on(&mut self, is_one: impl Fn(&[u8]) -> bool) -> Vec<Box<Segment>> {
+        self.due.retain(|(_, key), _| !is_one(key));
+        let mut free = Vec::new();
+        for (waiter, parked) in &mut self.parked {
+            if parked.waited.iter().any(|key| is_one(key)) {
+                parked.stranded = true;
+                if parked.boarded.is_none() {
+                    free.push(*waiter);
+                }
             }
         }
         free.into_iter().filter_map(|waiter| Some(self.remove(waiter)?.ended())).collect()

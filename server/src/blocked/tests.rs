@@ -27,6 +27,7 @@ fn machine(boot: u64) -> ShardMachine {
         batcher: Arc::new(Batcher::new(boot, Arc::new(Settings::default()), blocked.clone())),
         watches: Arc::default(),
         blocked,
+        slots: Arc::new(crate::slots::Slots::standalone()),
         stats: Arc::default(),
     }
 }

@@ -240,7 +240,7 @@ impl<'a> Applying<'a> {
         let (protocol, out) = (segment.protocol, &mut segment.out);
         let mut is_null = false;
         self.commands += 1;
-        self.machine.keyspace.write(&[call], self.clock, &mut self.changes, &mut |reply| {
+        self.machine.write(self.term, &[call], self.clock, &mut self.changes, &mut |reply| {
             is_null = reply.is_null();
             reply.encode(protocol, out);
         });
@@ -309,12 +309,16 @@ impl<'a> Applying<'a> {
         let mut verdict = Verdict::Nothing;
         let call = Call { command: waiter.command, args: &waiter.args, db: waiter.db };
         self.commands += 1;
-        machine.keyspace.write(&[call], self.clock, changes, &mut |reply| {
+        let ran = machine.write(self.term, &[call], self.clock, changes, &mut |reply| {
             verdict = waiter.judge(&reply);
             if let Some(protocol) = protocol {
                 reply.encode(protocol, &mut out);
             }
         });
+        if !ran {
+            // Its slot is moving: it waits on until that is settled.
+            verdict = Verdict::Nothing;
+        }
         if verdict == Verdict::OtherType {
             let kind = |key| machine.keyspace.kind(waiter.db, key);
             if waiter.source().is_some_and(|key| waiter.may_want(kind(key))) {
@@ -346,7 +350,7 @@ impl<'a> Applying<'a> {
     ) -> Result<(), String> {
         let call = Call { command: known(args)?, args, db };
         self.commands += 1;
-        self.machine.keyspace.write(&[call], self.clock, &mut self.changes, &mut |reply| {
+        self.machine.write(self.term, &[call], self.clock, &mut self.changes, &mut |reply| {
             if let Some(output) = &mut output {
                 output.put(&reply);
             }
@@ -371,7 +375,7 @@ impl<'a> Applying<'a> {
         if let Some(output) = &mut output {
             output.open_array(calls.len());
         }
-        self.machine.keyspace.write(&calls, self.clock, &mut self.changes, &mut |reply| {
+        self.machine.write(self.term, &calls, self.clock, &mut self.changes, &mut |reply| {
             if let Some(output) = &mut output {
                 output.put_inside(&reply);
             }

@@ -25,6 +25,7 @@ pub(crate) fn machine() -> ShardMachine {
         batcher: Arc::new(Batcher::new(1, Arc::new(Settings::default()), blocked.clone())),
         watches: Arc::default(),
         blocked,
+        slots: Arc::new(crate::slots::Slots::standalone()),
         stats: Arc::default(),
     }
 }
